@@ -5,7 +5,7 @@ CC ?= gcc
 PREFIX ?= /usr/local
 BUILD ?= build
 CFLAGS ?= -O2 -g
-PACKAGES := sdl2 zydis zycore
+PACKAGES := sdl2
 
 WARN := -std=c11 -Wall -Wextra -Wshadow -Wconversion -Werror \
         -Wstrict-prototypes -Wmissing-prototypes -Wvla
@@ -21,7 +21,7 @@ endif
 
 # Deferred, so that they are asked only when something is built.
 PKG_CFLAGS = $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
-PKG_LIBS = $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
+PKG_LIBS = $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lZydis
 ALL_CFLAGS = $(BASE) $(CFLAGS) $(SAN) $(PKG_CFLAGS)
 
 CORE := $(addprefix emu/,field.c clock.c event.c bus.c device.c log.c surface.c)

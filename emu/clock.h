@@ -45,6 +45,11 @@ struct clock {
     struct timer *nearest;    /* armed timer with the lowest deadline */
     uint64_t next_sequence;
     uint64_t rtc_offset_s;    /* seconds since 1970 at virtual time 0 */
+    /* Told of each timer just before it runs; may be NULL. The machine makes
+     * EVENT_TIMER from it. */
+    void (*expired)(void *ctx, const struct timer *timer,
+                    uint64_t deadline_ns);
+    void *expired_ctx;
 };
 
 /* Zeroes the clock and chooses its source. It starts stopped, at 0 ns. */
@@ -52,6 +57,9 @@ void clock_init(struct clock *clock, bool icount, unsigned shift);
 void clock_start(struct clock *clock);
 void clock_stop(struct clock *clock);
 
+/* The host's monotonic clock, for the machine's own pacing; never for what a
+ * guest can see. */
+uint64_t clock_host_ns(void);
 /* Virtual time in nanoseconds since the machine was created. */
 uint64_t clock_now_ns(struct clock *clock);
 

@@ -4,7 +4,8 @@
  * statistics and the tests read.
  *
  * A sink is called synchronously on the CPU thread. Counting is always on;
- * the ring keeps the last EVENT_RING events of the kinds in `recorded`.
+ * the ring keeps, of the last EVENT_RING events, those of the kinds in
+ * `recorded`.
  */
 #ifndef EMU_EVENT_H
 #define EMU_EVENT_H
@@ -98,6 +99,8 @@ int ledger_init(struct ledger *ledger);
 void ledger_fini(struct ledger *ledger);
 void ledger_add_sink(struct ledger *ledger, struct event_sink *sink);
 void ledger_remove_sink(struct ledger *ledger, struct event_sink *sink);
+/* Puts events of these kinds (and no others) into the ring from now on. */
+void ledger_record(struct ledger *ledger, uint32_t kinds);
 /* Stamps the sequence number, counts, rings and publishes a served event. */
 void ledger_publish(struct ledger *ledger, struct event *event);
 

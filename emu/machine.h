@@ -61,6 +61,11 @@ struct machine {
                                instructions */
     int exit_status;        /* what isa-debug-exit asked for */
     bool no_reboot, no_shutdown;
+    enum stop last_stop;    /* why the last machine_run() ended: STOP_KICK for
+                               a request, STOP_DEBUG, STOP_ERROR, ... */
+    uint64_t slice_deadline_ns; /* -icount: the timer that the current slice
+                                   was cut for; else 0 */
+    struct bus_listener listener; /* hands memory changes to the engine */
     char error[256];        /* one line for the user, when something failed */
     /* The host side: called between runs on the CPU thread; hands over what
      * arrived on other threads (bytes, keys). May be NULL. */
@@ -69,6 +74,10 @@ struct machine {
     void (*sleep)(void *ctx, struct machine *machine, uint64_t deadline_ns);
     void (*wake)(void *ctx); /* ends sleep(); from any thread */
     void *host;
+    /* Puts software that no firmware loads (-kernel) and the CPU back as they
+     * must start, at the end of every machine_reset(). May be NULL. */
+    void (*reload)(void *ctx, struct machine *machine);
+    void *reload_ctx;
 };
 
 /* Allocates the machine with RAM of this size, empty buses and `cpus` CPUs.
@@ -93,6 +102,8 @@ void machine_reset(struct machine *machine);
 unsigned machine_run(struct machine *machine);
 /* Asks for something; from any thread. */
 void machine_request(struct machine *machine, unsigned request);
+/* Makes machine_run() come round soon, to pump; from any thread. */
+void machine_kick(struct machine *machine);
 
 /*
  * The one door. Serves a PIO or MMIO event through the bus (a read's value is

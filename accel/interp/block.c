@@ -1,0 +1,467 @@
+/* The block cache: see block.h. */
+#include "accel/interp/block.h"
+
+#include "emu/machine.h"
+#include "emu/x86/disasm.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#define PAGE UINT64_C(4096)
+#define ARENA_SIZE (UINT64_C(96) << 20)
+/* The largest block, with room to spare. */
+#define BLOCK_BYTES (sizeof(struct code_block) + (BLOCK_MAX + 1) * sizeof(struct uop))
+
+static void *map_zeroed(size_t size)
+{
+    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return p == MAP_FAILED ? NULL : p;
+}
+
+static void invalidate_callback(void *ctx, uint64_t gpa, uint64_t size)
+{
+    block_invalidate(ctx, gpa, size);
+}
+
+int block_cache_init(struct block_cache *cache, struct machine *machine)
+{
+    *cache = (struct block_cache){.machine = machine};
+    uint64_t top = machine->ram_bytes + (UINT64_C(4) << 30);
+    cache->code.pages = top / PAGE;
+    cache->code.granules = map_zeroed(cache->code.pages * sizeof(uint64_t));
+    cache->code.invalidate = invalidate_callback;
+    cache->code.ctx = cache;
+    cache->pages = map_zeroed(cache->code.pages * sizeof(struct code_block *));
+    cache->buckets = map_zeroed(BLOCK_BUCKETS * sizeof(struct code_block *));
+    cache->arena_size = ARENA_SIZE;
+    cache->arena = map_zeroed(ARENA_SIZE);
+    cache->single = calloc(1, BLOCK_BYTES);
+    if (!cache->code.granules || !cache->pages || !cache->buckets ||
+        !cache->arena || !cache->single) {
+        block_cache_fini(cache);
+        return -ENOMEM;
+    }
+    return 0;
+}
+
+static void unmap(void *p, size_t size)
+{
+    if (p)
+        munmap(p, size);
+}
+
+void block_cache_fini(struct block_cache *cache)
+{
+    unmap(cache->code.granules, cache->code.pages * sizeof(uint64_t));
+    unmap(cache->pages, cache->code.pages * sizeof(struct code_block *));
+    unmap(cache->buckets, BLOCK_BUCKETS * sizeof(struct code_block *));
+    unmap(cache->arena, cache->arena_size);
+    free(cache->single);
+    *cache = (struct block_cache){0};
+}
+
+static unsigned bucket_of(uint64_t gpa, uint32_t mode)
+{
+    uint64_t h = (gpa ^ ((uint64_t)mode << 20)) * UINT64_C(0x9E3779B97F4A7C15);
+    return (unsigned)(h >> 48);
+}
+
+/* --- decoding ------------------------------------------------------------- */
+
+/* Falls through to the next instruction at the end of a block. */
+static const struct uop *block_end(UOP_ARGS)
+{
+    return uop_branch(c, u, fa, fb, budget);
+}
+
+/* What the first uop of a dropped block becomes: back to the run loop, which
+ * finds the new code. */
+static const struct uop *block_stale(UOP_ARGS)
+{
+    c->fa = fa;
+    c->fb = fb;
+    c->budget = budget;
+    c->rip = uop_rip(c, u);
+    return NULL;
+}
+
+/* Where the bytes of a block come from. */
+struct source {
+    struct cpu *c;
+    uint64_t rip, linear, gpa;
+    const uint8_t *host; /* of gpa; NULL: fetched through the bus */
+    uint8_t bytes[32];   /* copies, when they are not contiguous */
+};
+
+static uint64_t linear_of(const struct cpu *c, uint64_t rip)
+{
+    if (cpu_64bit(c))
+        return rip;
+    uint64_t linear = c->seg[SEG_CS].base + rip;
+    return c->long_mode ? linear & UINT32_MAX : (uint32_t)linear;
+}
+
+/* How many bytes from rip on CS's limit allows; at most 15 matter. */
+static uint64_t limit_left(const struct cpu *c, uint64_t rip)
+{
+    if (!(c->mode & MODE_CS_SHORT))
+        return 15;
+    uint64_t limit = c->seg[SEG_CS].limit;
+    return rip > limit ? 0 : limit - rip + 1;
+}
+
+/* Copies up to 15 bytes at the source's start, over the page's end if
+ * need be; *second is the other page's address then. */
+static unsigned fetch_bytes(struct source *s, unsigned need_second,
+                            uint64_t *second)
+{
+    unsigned head = (unsigned)(PAGE - (s->gpa & (PAGE - 1)));
+    unsigned n = head < 15 ? head : 15;
+    for (unsigned i = 0; i < n; i++)
+        s->bytes[i] = s->host ? s->host[i]
+                              : (uint8_t)machine_mmio_read(
+                                    s->c->machine, s->c, s->gpa + i, 1);
+    if (!need_second || n == 15)
+        return n;
+    uint8_t *host;
+    uint64_t next = s->linear + head;
+    if (!s->c->long_mode)
+        next = (uint32_t)next;
+    *second = mmu_fetch_page(s->c, next, &host);
+    for (unsigned i = n; i < 15; i++)
+        s->bytes[i] = host ? host[i - n]
+                           : (uint8_t)machine_mmio_read(
+                                 s->c->machine, s->c, *second + i - n, 1);
+    return 15;
+}
+
+/* Turns flag writes that nobody can see into handlers without them. Only
+ * registers may be touched in between: a fault would show the flags. */
+static void mark_dead_flags(struct insn *insns, unsigned count)
+{
+    unsigned dead = 0; /* flags that are surely rewritten before use */
+    for (unsigned n = count; n-- > 0;) {
+        struct insn *i = &insns[n];
+        const struct opcode *o = i->opcode;
+        if (!o || !o->select || i->memory || o->select == select_jcc ||
+            (o->attributes & (A_END | A_F64 | A_D64))) {
+            dead = 0;
+            continue;
+        }
+        i->flags_dead = o->write && (o->write & ~dead) == 0;
+        if (!(o->attributes & A_MAYWRITE))
+            dead |= o->write;
+        dead &= ~(unsigned)o->read;
+    }
+}
+
+static void log_block(struct source *s, const struct insn *insns,
+                      unsigned count, bool straddles)
+{
+    struct log *log = &s->c->machine->log;
+    uint64_t rip = s->rip;
+    const uint8_t *bytes = s->host && !straddles ? s->host : s->bytes;
+    log_line(log, LOG_IN_ASM, "----------------\nIN:\n");
+    for (unsigned n = 0; n < count; n++) {
+        char text[128];
+        disasm(bytes, insns[n].length, s->c->mode, rip, text, sizeof text);
+        log_line(log, LOG_IN_ASM, "0x%08llx:  %s\n", (unsigned long long)rip,
+                 text);
+        bytes += insns[n].length;
+        rip += insns[n].length;
+    }
+}
+
+static void bind_all(struct code_block *b, const struct insn *insns,
+                     unsigned count, unsigned off)
+{
+    for (unsigned n = 0; n < count; n++) {
+        struct uop *u = &b->uops[n];
+        if (insns[n].opcode) {
+            decode_bind(&insns[n], b->mode, u);
+        } else {
+            *u = (struct uop){.fn = op_ud, .len = insns[n].length,
+                              .base = R_ZERO, .index = R_ZERO, .scale = 1};
+        }
+        u->off = (uint16_t)off;
+        u->n = (uint8_t)n;
+        /* rip-relative: from the end of the instruction */
+        if (insns[n].rip_relative)
+            u->disp += (int32_t)(off + insns[n].length);
+        off += insns[n].length;
+    }
+    struct uop *last = &b->uops[count - 1];
+    struct uop *end = &b->uops[count];
+    *end = (struct uop){.fn = block_end, .off = last->off, .len = last->len,
+                        .n = last->n, .size = 8, .base = R_ZERO,
+                        .index = R_ZERO, .scale = 1};
+    b->count = (uint8_t)count;
+}
+
+/* Decodes one instruction at the head of `s` that needs a second page. */
+static void build_straddling(struct code_block *b, struct source *s,
+                             struct insn *insn)
+{
+    fetch_bytes(s, true, &b->second_gpa);
+    enum decode_result result = decode(s->bytes, 15, s->c->mode, insn);
+    if (result == DECODE_LONG || result == DECODE_MORE)
+        cpu_gp(s->c);
+    if (result == DECODE_UD)
+        insn->opcode = NULL;
+    b->straddles = true;
+}
+
+/* Fills in a block at the source. Unwinds if the first instruction cannot be
+ * fetched. */
+static void build(struct code_block *b, struct source *s, unsigned limit)
+{
+    struct cpu *c = s->c;
+    struct insn insns[BLOCK_MAX];
+    unsigned count = 0;
+    unsigned start = (unsigned)(s->gpa & (PAGE - 1)), at = start;
+    uint64_t unused;
+    const uint8_t *host = s->host;
+    if (!host) {
+        fetch_bytes(s, false, &unused);
+        host = s->bytes;
+        limit = 1;
+    }
+    b->straddles = false;
+    b->second_gpa = 0;
+    while (count < limit && at < PAGE) {
+        struct insn *i = &insns[count];
+        uint64_t left = limit_left(c, s->rip + (at - start));
+        size_t size = PAGE - at < left ? PAGE - at : left;
+        enum decode_result result =
+            decode(host + (at - start), size, c->mode, i);
+        if (result == DECODE_MORE || result == DECODE_LONG) {
+            if (count)
+                break;
+            if (result == DECODE_LONG || size == left)
+                cpu_gp(c); /* over 15 bytes, or past CS's limit */
+            build_straddling(b, s, i);
+        } else if (result == DECODE_UD) {
+            i->opcode = NULL;
+        }
+        at += i->length;
+        count++;
+        if (!i->opcode || (i->opcode->attributes & A_END))
+            break;
+    }
+    mark_dead_flags(insns, count);
+    b->mode = c->mode;
+    b->bytes = (uint16_t)(at - start);
+    bind_all(b, insns, count, start);
+    if (log_on(&c->machine->log, LOG_IN_ASM))
+        log_block(s, insns, count, b->straddles);
+}
+
+/* --- keeping --------------------------------------------------------------- */
+
+static uint64_t granule_mask(unsigned first_byte, unsigned last_byte)
+{
+    return (UINT64_MAX << (first_byte / 64)) &
+           (UINT64_MAX >> (63 - last_byte / 64));
+}
+
+/* The granules of page `gpa` that a block occupies. */
+static uint64_t granules_in(const struct code_block *b, uint64_t page)
+{
+    unsigned first = (unsigned)(b->gpa & (PAGE - 1));
+    if ((b->gpa & ~(PAGE - 1)) == page) {
+        unsigned last = first + b->bytes - 1u;
+        return granule_mask(first, last < PAGE ? last : PAGE - 1);
+    }
+    return granule_mask(0, first + b->bytes - 1u - (unsigned)PAGE);
+}
+
+static void occupy(struct block_cache *cache, struct code_block *b, unsigned list,
+                   uint64_t page)
+{
+    uint64_t number = page / PAGE;
+    b->page_next[list] = cache->pages[number];
+    cache->pages[number] = b;
+    if (!cache->code.granules[number])
+        for (unsigned n = 0; n < cache->machine->cpus; n++)
+            mmu_protect_page(cache->machine->cpu[n], page);
+    cache->code.granules[number] |= granules_in(b, page);
+}
+
+static void keep(struct block_cache *cache, struct code_block *b)
+{
+    unsigned bucket = bucket_of(b->gpa, b->mode);
+    b->cached = true;
+    b->incoming = NULL;
+    b->hash_next = cache->buckets[bucket];
+    cache->buckets[bucket] = b;
+    occupy(cache, b, 0, b->gpa & ~(PAGE - 1));
+    if (b->straddles)
+        occupy(cache, b, 1, b->second_gpa);
+    cache->arena_used += sizeof *b + (b->count + 1u) * sizeof(struct uop);
+    cache->built++;
+}
+
+static bool same_key(const struct code_block *b, const struct cpu *c, uint64_t gpa)
+{
+    return b->gpa == gpa && b->mode == c->mode &&
+           (!(b->mode & MODE_CS_SHORT) ||
+            (b->cs_base == c->seg[SEG_CS].base &&
+             b->cs_limit == c->seg[SEG_CS].limit));
+}
+
+/* A straddling block is good only for the second page that it was made of. */
+static bool second_page_matches(struct cpu *c, const struct code_block *b,
+                                uint64_t linear)
+{
+    if (!b->straddles)
+        return true;
+    uint8_t *host;
+    uint64_t next = (linear & ~(PAGE - 1)) + PAGE;
+    if (!c->long_mode)
+        next = (uint32_t)next;
+    return mmu_fetch_page(c, next, &host) == b->second_gpa;
+}
+
+struct code_block *block_find(struct block_cache *cache, struct cpu *c,
+                         unsigned limit)
+{
+    struct source s = {.c = c, .rip = c->rip,
+                       .linear = linear_of(c, c->rip)};
+    uint8_t *host;
+    if (limit_left(c, c->rip) == 0)
+        cpu_gp(c);
+    if (cpu_64bit(c) &&
+        (uint64_t)((int64_t)(c->rip << 16) >> 16) != c->rip)
+        cpu_gp(c);
+    s.gpa = mmu_fetch_page(c, s.linear, &host) | (s.linear & (PAGE - 1));
+    s.host = host ? host + (s.gpa & (PAGE - 1)) : NULL;
+    struct code_block *b;
+    if (limit > 1) {
+        b = cache->buckets[bucket_of(s.gpa, c->mode)];
+        for (; b; b = b->hash_next)
+            if (same_key(b, c, s.gpa) && second_page_matches(c, b, s.linear))
+                return b;
+    }
+    bool cached = limit > 1 && host && s.gpa / PAGE < cache->code.pages;
+    if (cached && cache->arena_size - cache->arena_used < BLOCK_BYTES)
+        cached = false;
+    if (limit > 1 && !cached)
+        cache->reset_wanted = cache->reset_wanted || host;
+    b = cached ? (struct code_block *)(void *)(cache->arena + cache->arena_used)
+               : cache->single;
+    b->gpa = s.gpa;
+    b->cs_base = c->seg[SEG_CS].base;
+    b->cs_limit = c->seg[SEG_CS].limit;
+    b->cached = false;
+    build(b, &s, cached ? BLOCK_MAX : 1);
+    /* Both halves in one physical page would put it on one list twice. */
+    if (b->straddles && b->second_gpa == (b->gpa & ~(PAGE - 1)))
+        cached = false;
+    if (cached)
+        keep(cache, b);
+    return b;
+}
+
+void block_link(struct block_cache *cache, const struct uop *from,
+                struct code_block *to)
+{
+    if (cache->arena_size - cache->arena_used < sizeof(struct link_site))
+        return;
+    struct link_site *site =
+        (struct link_site *)(void *)(cache->arena + cache->arena_used);
+    cache->arena_used += sizeof *site;
+    site->from = (struct uop *)(uintptr_t)from;
+    site->next = to->incoming;
+    to->incoming = site;
+    site->from->link = to->uops;
+}
+
+/* --- dropping ---------------------------------------------------------------- */
+
+static void remove_from_page(struct block_cache *cache, struct code_block *b,
+                             unsigned list, uint64_t page)
+{
+    struct code_block **p = &cache->pages[page / PAGE];
+    while (*p && *p != b) {
+        bool first = ((*p)->gpa & ~(PAGE - 1)) == page;
+        p = &(*p)->page_next[first ? 0 : 1];
+    }
+    if (*p)
+        *p = b->page_next[list];
+}
+
+static void drop(struct block_cache *cache, struct code_block *b)
+{
+    struct code_block **p = &cache->buckets[bucket_of(b->gpa, b->mode)];
+    while (*p && *p != b)
+        p = &(*p)->hash_next;
+    if (*p)
+        *p = b->hash_next;
+    remove_from_page(cache, b, 0, b->gpa & ~(PAGE - 1));
+    if (b->straddles)
+        remove_from_page(cache, b, 1, b->second_gpa);
+    for (struct link_site *s = b->incoming; s; s = s->next)
+        if (s->from->link == b->uops)
+            s->from->link = NULL;
+    b->uops[0].fn = block_stale;
+    cache->dropped++;
+}
+
+static void invalidate_page(struct block_cache *cache, uint64_t page,
+                            uint64_t mask)
+{
+    uint64_t number = page / PAGE, left = 0;
+    struct code_block *next;
+    for (struct code_block *b = cache->pages[number]; b; b = next) {
+        uint64_t granules = granules_in(b, page);
+        next = b->page_next[(b->gpa & ~(PAGE - 1)) == page ? 0 : 1];
+        if (granules & mask)
+            drop(cache, b);
+        else
+            left |= granules;
+    }
+    cache->code.granules[number] = left;
+    for (unsigned n = 0; n < cache->machine->cpus; n++)
+        cache->machine->cpu[n]->link_from = NULL;
+}
+
+void block_invalidate(struct block_cache *cache, uint64_t gpa, uint64_t size)
+{
+    while (size) {
+        uint64_t page = gpa & ~(PAGE - 1);
+        uint64_t n = PAGE - (gpa - page);
+        if (n > size)
+            n = size;
+        if (page / PAGE < cache->code.pages &&
+            cache->code.granules[page / PAGE])
+            invalidate_page(cache, page,
+                            granule_mask((unsigned)(gpa - page),
+                                         (unsigned)(gpa - page + n - 1)));
+        gpa += n;
+        size -= n;
+    }
+}
+
+void block_reset(struct block_cache *cache)
+{
+    for (unsigned n = 0; n < BLOCK_BUCKETS; n++)
+        for (struct code_block *b = cache->buckets[n]; b; b = b->hash_next) {
+            uint64_t first = b->gpa / PAGE;
+            cache->pages[first] = NULL;
+            cache->code.granules[first] = 0;
+            if (b->straddles) {
+                cache->pages[b->second_gpa / PAGE] = NULL;
+                cache->code.granules[b->second_gpa / PAGE] = 0;
+            }
+        }
+    memset(cache->buckets, 0, BLOCK_BUCKETS * sizeof(struct code_block *));
+    cache->arena_used = 0;
+    cache->reset_wanted = false;
+    cache->resets++;
+    for (unsigned n = 0; n < cache->machine->cpus; n++) {
+        cache->machine->cpu[n]->code_generation++;
+        cache->machine->cpu[n]->link_from = NULL;
+    }
+}

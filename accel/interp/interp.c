@@ -1,0 +1,337 @@
+/*
+ * The interpreter's run loop: finds blocks, enters them, and between them does
+ * what the architecture does between instructions: exceptions, interrupts,
+ * single-step traps, breakpoints (SDM 3A chapter 6, table 6-2).
+ *
+ * Invariants
+ * - Instructions retired = run_until - budget, exactly, whenever the loop is
+ *   at its top; clock.instructions is brought up to that on the way out.
+ * - A guest fault unwinds to the setjmp() in interp_run(); nothing that the
+ *   loop holds needs to be released.
+ */
+#include "accel/interp/interp.h"
+#include "accel/interp/block.h"
+
+#include "emu/machine.h"
+#include "emu/x86/fp.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct interp {
+    struct machine *machine;
+    struct block_cache cache;
+    uint64_t cs_base; /* what the jump cache was filled under */
+    pthread_t thread; /* that runs the CPUs */
+};
+
+static int interp_open(struct machine *machine, void **self)
+{
+    struct interp *in = calloc(1, sizeof *in);
+    if (!in || block_cache_init(&in->cache, machine) < 0) {
+        free(in);
+        snprintf(machine->error, sizeof machine->error,
+                 "not enough memory for the interpreter's block cache");
+        return -ENOMEM;
+    }
+    in->machine = machine;
+    in->thread = pthread_self();
+    for (unsigned n = 0; n < machine->cpus; n++) {
+        machine->cpu[n]->code = &in->cache.code;
+        mmu_memory_changed(machine->cpu[n]);
+    }
+    *self = in;
+    return 0;
+}
+
+static void interp_close(void *self)
+{
+    struct interp *in = self;
+    for (unsigned n = 0; n < in->machine->cpus; n++)
+        in->machine->cpu[n]->code = NULL;
+    block_cache_fini(&in->cache);
+    free(in);
+}
+
+static void drop_all(struct interp *in)
+{
+    in->cache.reset_wanted = true;
+    for (unsigned n = 0; n < in->machine->cpus; n++) {
+        mmu_memory_changed(in->machine->cpu[n]);
+        in->machine->cpu[n]->pending |= PENDING_LEAVE;
+    }
+}
+
+static void interp_region(void *self, const struct region *region, bool mapped)
+{
+    (void)region;
+    (void)mapped;
+    drop_all(self);
+}
+
+static void interp_flush(void *self)
+{
+    drop_all(self);
+}
+
+static void interp_written(void *self, uint64_t gpa, uint64_t size)
+{
+    struct interp *in = self;
+    block_invalidate(&in->cache, gpa, size);
+    for (unsigned n = 0; n < in->machine->cpus; n++)
+        in->machine->cpu[n]->pending |= PENDING_LEAVE;
+}
+
+/* machine->kicked is set already; blocks look at it when their budget ends.
+ * On the CPU's own thread (a device armed an earlier timer) it is sooner. */
+static void interp_kick(void *self)
+{
+    struct interp *in = self;
+    if (pthread_equal(in->thread, pthread_self()))
+        for (unsigned n = 0; n < in->machine->cpus; n++)
+            in->machine->cpu[n]->pending |= PENDING_LEAVE;
+}
+
+/* --- running ----------------------------------------------------------------- */
+
+static void enter(struct cpu *c, const struct code_block *b)
+{
+    uint64_t linear_offset = b->gpa & 4095;
+    c->r[R_IPPAGE] = c->rip - linear_offset;
+    const struct uop *u = b->uops;
+#ifdef VITRINE_NO_TAILCALL
+    while (u)
+        u = u->fn(c, u, c->fa, c->fb, c->budget);
+#else
+    u->fn(c, u, c->fa, c->fb, c->budget);
+#endif
+    c->uop = NULL;
+}
+
+/* Enters a block for one instruction: with a budget of 1, no branch in it can
+ * go on to another block. The rest of the budget is held back meanwhile. */
+static void hold_budget(struct cpu *c)
+{
+    c->budget_held = c->budget - 1;
+    c->budget = 1;
+    c->run_until -= (uint64_t)c->budget_held;
+}
+static void release_budget(struct cpu *c)
+{
+    c->budget += c->budget_held;
+    c->run_until += (uint64_t)c->budget_held;
+    c->budget_held = 0;
+}
+static void enter_single(struct cpu *c, const struct code_block *b)
+{
+    hold_budget(c);
+    enter(c, b);
+    release_budget(c);
+    c->link_from = NULL;
+}
+
+static void remember(struct interp *in, struct cpu *c, struct code_block *b)
+{
+    if (c->link_from) {
+        if (b->cached && !b->straddles)
+            block_link(&in->cache, c->link_from, b);
+        c->link_from = NULL;
+    } else if (b->cached && !b->straddles) {
+        struct jump *j = &c->jump[(c->rip ^ (c->rip >> 12)) % JUMP_CACHE];
+        j->rip = c->rip;
+        j->key = c->jump_key;
+        j->ip_page = c->rip - (b->gpa & 4095);
+        j->first = b->uops;
+    }
+}
+
+static void update_jump_key(struct interp *in, struct cpu *c)
+{
+    if (in->cs_base != c->seg[SEG_CS].base) {
+        in->cs_base = c->seg[SEG_CS].base;
+        c->code_generation++;
+    }
+    c->jump_key =
+        c->code_generation << 20 | c->mode << 1 | (c->cpl == 3 ? 1u : 0u);
+}
+
+/* Runs one block's worth, or with few instructions left exactly as many. */
+static void run_block(struct interp *in, struct cpu *c)
+{
+    update_jump_key(in, c);
+    struct code_block *b = block_find(&in->cache, c, BLOCK_MAX);
+    if (c->budget >= b->count) {
+        remember(in, c, b);
+        enter(c, b);
+        return;
+    }
+    c->link_from = NULL;
+    enter_single(c, block_find(&in->cache, c, 1));
+}
+
+/* --- single steps and breakpoints ------------------------------------------- */
+
+/* DR6 bits of instruction breakpoints that stand at rip. */
+static uint64_t code_breakpoints(const struct cpu *c)
+{
+    uint64_t hit = 0, dr7 = c->dr[7];
+    uint64_t linear = c->seg_base[SEG_CS] + c->rip;
+    if (!cpu_64bit(c))
+        linear = (uint32_t)linear;
+    for (unsigned n = 0; n < 4; n++)
+        if ((dr7 & (3u << (n * 2))) && ((dr7 >> (16 + n * 4)) & 3) == 0 &&
+            c->dr[n] == linear)
+            hit |= UINT64_C(1) << n;
+    return hit;
+}
+
+/* Instructions after which TF's trap is not taken: they entered a handler. */
+static bool enters_handler(const struct uop *u)
+{
+    return u->fn == op_int || u->fn == op_int3 || u->fn == op_into ||
+           u->fn == op_int1 || u->fn == op_syscall || u->fn == op_sysenter;
+}
+
+/* Exactly one instruction, then the traps that it earned. */
+static void run_single(struct interp *in, struct cpu *c)
+{
+    bool trap = (c->eflags & FLAG_TF) != 0;
+    if (!(c->eflags & FLAG_RF)) {
+        uint64_t hit = code_breakpoints(c);
+        if (hit) {
+            c->dr[6] = (c->dr[6] & ~UINT64_C(0xF)) | hit;
+            cpu_fault(c, VEC_DB);
+        }
+    }
+    c->link_from = NULL;
+    update_jump_key(in, c);
+    struct code_block *b = block_find(&in->cache, c, 1);
+    bool resume_flag = (c->eflags & FLAG_RF) != 0;
+    enter_single(c, b);
+    /* RF lasts for one instruction, unless that one (IRET) set it. */
+    if (resume_flag && b->uops[0].fn != op_iret)
+        c->eflags &= ~(uint32_t)FLAG_RF;
+    if (trap && !enters_handler(&b->uops[0]))
+        c->dr6_trap |= UINT64_C(1) << 14;
+    if (c->dr6_trap)
+        c->pending |= PENDING_TRAP;
+}
+
+/* --- between instructions ---------------------------------------------------- */
+
+static bool take_interrupt(struct cpu *c)
+{
+    if ((c->pending & PENDING_NMI) && !c->nmi_blocked) {
+        c->pending &= ~(uint32_t)(PENDING_NMI | PENDING_HALT);
+        interrupt_nmi(c);
+        return true;
+    }
+    if ((c->pending & PENDING_INTR) && (c->eflags & FLAG_IF)) {
+        int vector = c->machine->intc.acknowledge(c->machine->intc.ctx);
+        if (vector >= 0) {
+            c->pending &= ~(uint32_t)PENDING_HALT;
+            interrupt_external(c, (unsigned)vector);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Does what is pending. Sets *acted when the state moved on (so that there may
+ * be more to see to); returns the reason to leave the engine, if any. */
+static enum stop see_to_pending(struct interp *in, struct cpu *c, bool *acted)
+{
+    *acted = true;
+    c->pending &= ~(uint32_t)PENDING_LEAVE;
+    if (c->pending & PENDING_SHUTDOWN)
+        return STOP_SHUTDOWN;
+    if (c->pending & PENDING_TRAP) {
+        uint64_t bits = c->dr6_trap;
+        c->dr6_trap = 0;
+        c->pending &= ~(uint32_t)PENDING_TRAP;
+        interrupt_debug_trap(c, bits);
+        return STOP_NONE;
+    }
+    if (c->pending & PENDING_SHADOW) {
+        c->pending &= ~(uint32_t)PENDING_SHADOW;
+        run_single(in, c);
+        return STOP_NONE;
+    }
+    if (take_interrupt(c))
+        return STOP_NONE;
+    if (c->pending & PENDING_HALT)
+        return STOP_HALT;
+    if (c->pending & PENDING_STEP)
+        run_single(in, c);
+    else
+        *acted = false;
+    return STOP_NONE;
+}
+
+/* A fault unwound: settle the count and deliver it. */
+static bool settle_fault(struct cpu *c)
+{
+    if (c->uop)
+        c->budget -= c->uop->n;
+    release_budget(c);
+    c->uop = NULL;
+    c->link_from = NULL;
+    return interrupt_raise(c);
+}
+
+static enum stop loop(struct interp *in, struct cpu *c)
+{
+    struct machine *m = in->machine;
+    for (;;) {
+        if (UNLIKELY(in->cache.reset_wanted))
+            block_reset(&in->cache);
+        if (c->budget <= 0 || (!m->clock.icount && c->budget < BLOCK_MAX))
+            return STOP_BUDGET;
+        if (atomic_load_explicit(&m->kicked, memory_order_relaxed))
+            return STOP_KICK;
+        if (UNLIKELY(c->pending)) {
+            bool acted;
+            enum stop stop = see_to_pending(in, c, &acted);
+            if (stop != STOP_NONE)
+                return stop;
+            if (acted)
+                continue;
+        }
+        run_block(in, c);
+    }
+}
+
+static enum stop interp_run(void *self, struct cpu *c, uint64_t until)
+{
+    struct interp *in = self;
+    struct clock *clock = &in->machine->clock;
+    in->thread = pthread_self();
+    c->run_until = until;
+    c->budget = (int64_t)(until - clock->instructions);
+    c->uop = NULL;
+    c->link_from = NULL;
+    fp_enter(c);
+    enum stop stop;
+    if (setjmp(c->unwind) != UNWIND_NONE && !settle_fault(c))
+        stop = STOP_SHUTDOWN;
+    else
+        stop = loop(in, c);
+    fp_leave(c);
+    cpu_sync_clock(c);
+    return stop;
+}
+
+const struct accel interp_accel = {
+    .name = "interp",
+    .description = "interpreter",
+    .observes = EVENT_ALL & ~(1u << EVENT_KVM),
+    .open = interp_open,
+    .run = interp_run,
+    .kick = interp_kick,
+    .region = interp_region,
+    .written = interp_written,
+    .flush = interp_flush,
+    .close = interp_close,
+};

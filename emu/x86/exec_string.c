@@ -1,0 +1,264 @@
+/*
+ * String instructions: MOVS STOS LODS CMPS SCAS with REP, REPE, REPNE (SDM 2B
+ * REP). INS and OUTS are with the other port instructions.
+ *
+ * A repeated instruction keeps rSI, rDI and rCX up to date as it goes, so a
+ * fault or an interrupt in the middle finds them right, and rip stays at the
+ * instruction until it is done. MOVS and STOS go a page at a time where both
+ * ends are plain memory and DF is clear.
+ */
+#include "emu/x86/quick.h"
+
+#include "emu/machine.h"
+
+/* How many pages' worth a repetition does before it lets the machine look at
+ * its timers. */
+#define CHUNKS_A_TURN 256
+
+struct string {
+    struct cpu *c;
+    unsigned w;
+    uint64_t mask;  /* of the address size */
+    uint64_t step;  /* +w or -w */
+    bool repeated;
+    enum seg source;
+};
+
+static struct string string_begin(UOP_ARGS)
+{
+    uop_sync(c, u, fa, fb, budget);
+    return (struct string){
+        .c = c,
+        .w = u->size,
+        .mask = u->flags & UOP_ADDR16   ? 0xFFFF
+                : u->flags & UOP_ADDR32 ? UINT32_MAX
+                                        : UINT64_MAX,
+        .step = c->eflags & FLAG_DF ? (uint64_t)0 - u->size : u->size,
+        .repeated = (u->flags & (UOP_REP | UOP_REPNE)) != 0,
+        .source = (enum seg)u->seg,
+    };
+}
+
+static void set_masked(const struct string *s, unsigned reg, uint64_t v)
+{
+    if (s->mask == 0xFFFF)
+        memcpy(&s->c->r[reg], &v, 2);
+    else
+        s->c->r[reg] = v & s->mask; /* 32 bits: clears the upper half */
+}
+static uint64_t get_masked(const struct string *s, unsigned reg)
+{
+    return s->c->r[reg] & s->mask;
+}
+static void advance(const struct string *s, unsigned reg, uint64_t elements)
+{
+    set_masked(s, reg, s->c->r[reg] + s->step * elements);
+}
+
+static uint64_t source_at(const struct string *s)
+{
+    return segment_linear(s->c, s->source, get_masked(s, R_SI), s->w, false);
+}
+static uint64_t dest_at(const struct string *s, bool write)
+{
+    return segment_linear(s->c, SEG_ES, get_masked(s, R_DI), s->w, write);
+}
+
+/* Elements from here that stay within the page, the segment and the address
+ * size: at least 1, since the first one was checked. */
+static uint64_t span(const struct string *s, enum seg seg, unsigned reg,
+                     uint64_t linear)
+{
+    const struct cpu *c = s->c;
+    uint64_t offset = get_masked(s, reg);
+    uint64_t bytes = 4096 - (linear & 4095);
+    uint64_t left = s->mask - offset;
+    if (!cpu_64bit(c)) {
+        const struct segment *g = &c->seg[seg];
+        bool down = (g->access & (ACC_CODE | ACC_EXPAND_DOWN)) ==
+                    ACC_EXPAND_DOWN;
+        if (down)
+            return 1;
+        if (g->limit - offset < left)
+            left = g->limit - offset;
+    }
+    if (left < bytes - 1)
+        bytes = left + 1;
+    return bytes >= s->w ? bytes / s->w : 1;
+}
+
+/* Copies as REP MOVS does, lowest address first, overlap included. */
+static void copy_up(uint8_t *to, const uint8_t *from, size_t bytes, unsigned w)
+{
+    if (to > from && to < from + bytes) {
+        for (size_t i = 0; i < bytes; i += w) {
+            uint64_t v;
+            memcpy(&v, from + i, w);
+            memcpy(to + i, &v, w);
+        }
+    } else {
+        memmove(to, from, bytes);
+    }
+}
+
+static uint64_t movs_chunk(const struct string *s, uint64_t count)
+{
+    struct cpu *c = s->c;
+    uint64_t from = source_at(s), to = dest_at(s, true);
+    const void *host_from;
+    void *host_to;
+    if (count > 1 && !(c->eflags & FLAG_DF) &&
+        tlb_read(c, from, s->w, &host_from) &&
+        tlb_write(c, to, s->w, &host_to)) {
+        uint64_t n = span(s, s->source, R_SI, from);
+        uint64_t m = span(s, SEG_ES, R_DI, to);
+        n = n < m ? n : m;
+        n = n < count ? n : count;
+        copy_up(host_to, host_from, n * s->w, s->w);
+        return n;
+    }
+    mem_store(c, to, mem_load(c, from, s->w), s->w);
+    return 1;
+}
+
+static void fill(uint8_t *to, uint64_t value, uint64_t n, unsigned w)
+{
+    if (w == 1) {
+        memset(to, (int)(value & 0xFF), n);
+        return;
+    }
+    for (uint64_t i = 0; i < n; i++)
+        memcpy(to + i * w, &value, w);
+}
+
+static uint64_t stos_chunk(const struct string *s, uint64_t count)
+{
+    struct cpu *c = s->c;
+    uint64_t to = dest_at(s, true), value = c->r[R_AX];
+    void *host;
+    if (count > 1 && !(c->eflags & FLAG_DF) && tlb_write(c, to, s->w, &host)) {
+        uint64_t n = span(s, SEG_ES, R_DI, to);
+        n = n < count ? n : count;
+        fill(host, value, n, s->w);
+        return n;
+    }
+    mem_store(c, to, value, s->w);
+    return 1;
+}
+
+/* Leaves with rip still at the instruction, which has not retired. */
+static const struct uop *interrupted(struct cpu *c, const struct uop *u)
+{
+    c->budget -= u->n;
+    return NULL;
+}
+
+static bool wanted_elsewhere(struct cpu *c, unsigned turn)
+{
+    return c->pending || turn >= CHUNKS_A_TURN ||
+           atomic_load_explicit(&c->machine->kicked, memory_order_relaxed);
+}
+
+const struct uop *op_movs(UOP_ARGS)
+{
+    struct string s = string_begin(c, u, fa, fb, budget);
+    if (!s.repeated) {
+        movs_chunk(&s, 1);
+        advance(&s, R_SI, 1);
+        advance(&s, R_DI, 1);
+        return uop_resume(c, u);
+    }
+    for (unsigned turn = 0; get_masked(&s, R_CX); turn++) {
+        if (turn && wanted_elsewhere(c, turn))
+            return interrupted(c, u);
+        uint64_t n = movs_chunk(&s, get_masked(&s, R_CX));
+        advance(&s, R_SI, n);
+        advance(&s, R_DI, n);
+        set_masked(&s, R_CX, c->r[R_CX] - n);
+    }
+    return uop_resume(c, u);
+}
+
+const struct uop *op_stos(UOP_ARGS)
+{
+    struct string s = string_begin(c, u, fa, fb, budget);
+    if (!s.repeated) {
+        stos_chunk(&s, 1);
+        advance(&s, R_DI, 1);
+        return uop_resume(c, u);
+    }
+    for (unsigned turn = 0; get_masked(&s, R_CX); turn++) {
+        if (turn && wanted_elsewhere(c, turn))
+            return interrupted(c, u);
+        uint64_t n = stos_chunk(&s, get_masked(&s, R_CX));
+        advance(&s, R_DI, n);
+        set_masked(&s, R_CX, c->r[R_CX] - n);
+    }
+    return uop_resume(c, u);
+}
+
+/* The three that go an element at a time share their loop. */
+enum string_op { LODS, CMPS, SCAS };
+
+static void compare(struct cpu *c, unsigned w, uint64_t a, uint64_t b)
+{
+    uint64_t result = truncate(a - b, w);
+    c->fa = sign_extend(result, w);
+    c->fb = carries(truncate((~a & b) | ((~a | b) & result), w), w);
+}
+
+ALWAYS_INLINE void one_element(const struct string *s, enum string_op op)
+{
+    struct cpu *c = s->c;
+    uint64_t a, b;
+    switch (op) {
+    case LODS:
+        reg_set(c, R_AX, mem_load(c, source_at(s), s->w), s->w);
+        advance(s, R_SI, 1);
+        break;
+    case CMPS:
+        a = mem_load(c, source_at(s), s->w);
+        b = mem_load(c, dest_at(s, false), s->w);
+        advance(s, R_SI, 1);
+        advance(s, R_DI, 1);
+        compare(c, s->w, a, b);
+        break;
+    default:
+        b = mem_load(c, dest_at(s, false), s->w);
+        advance(s, R_DI, 1);
+        compare(c, s->w, reg_get(c, R_AX, s->w), b);
+        break;
+    }
+}
+
+ALWAYS_INLINE const struct uop *string_loop(UOP_ARGS, enum string_op op)
+{
+    struct string s = string_begin(c, u, fa, fb, budget);
+    if (!s.repeated) {
+        one_element(&s, op);
+        return uop_resume(c, u);
+    }
+    bool while_equal = (u->flags & UOP_REP) != 0;
+    for (unsigned turn = 0; get_masked(&s, R_CX); turn++) {
+        if (turn && wanted_elsewhere(c, turn / 64))
+            return interrupted(c, u);
+        one_element(&s, op);
+        set_masked(&s, R_CX, c->r[R_CX] - 1);
+        if (op != LODS && flags_zf(c->fa) != while_equal)
+            break;
+    }
+    return uop_resume(c, u);
+}
+
+const struct uop *op_lods(UOP_ARGS)
+{
+    return string_loop(c, u, fa, fb, budget, LODS);
+}
+const struct uop *op_cmps(UOP_ARGS)
+{
+    return string_loop(c, u, fa, fb, budget, CMPS);
+}
+const struct uop *op_scas(UOP_ARGS)
+{
+    return string_loop(c, u, fa, fb, budget, SCAS);
+}

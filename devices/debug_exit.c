@@ -21,8 +21,8 @@ int debug_exit_status(const struct device *dev)
     return (int)s->status;
 }
 
-static uint64_t debug_exit_read(struct device *dev, unsigned bank,
-                                uint64_t off, unsigned size)
+static uint64_t debug_exit_read(struct device *dev, unsigned bank, uint64_t off,
+                                unsigned size)
 {
     (void)dev;
     (void)bank;

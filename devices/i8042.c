@@ -61,9 +61,9 @@ struct i8042 {
     uint8_t ram[RAM_BYTES]; /* byte 0 is the command byte */
     uint8_t data;           /* output buffer; stays after it was read */
     bool obf;
-    bool aux;     /* the byte is the mouse's */
-    bool a2, sys; /* status bits */
-    uint8_t port; /* P2, RESET# and A20 only */
+    bool aux;        /* the byte is the mouse's */
+    bool a2, sys;    /* status bits */
+    uint8_t port;    /* P2, RESET# and A20 only */
     uint8_t command; /* of port 0x64, waiting for a byte at 0x60, or 0 */
     bool prefix;     /* translation: an 0xF0 has been swallowed */
     uint8_t answers[ANSWERS];
@@ -193,8 +193,8 @@ static void pump(struct device *dev)
         fill(dev, s->answers[at], s->answer_aux[at]);
         return;
     }
-    bool kbd = !(mode(s) & MODE_DISABLE1) &&
-               ps2_keyboard_has_data(&s->keyboard);
+    bool kbd =
+        !(mode(s) & MODE_DISABLE1) && ps2_keyboard_has_data(&s->keyboard);
     bool mouse = !(mode(s) & MODE_DISABLE2) && ps2_mouse_has_data(&s->mouse);
     if (!kbd && !mouse)
         return;
@@ -235,8 +235,7 @@ static void answer(struct device *dev, uint8_t value)
 
 static uint8_t output_port(const struct i8042 *s)
 {
-    return (uint8_t)(PORT_IDLE | s->port |
-                     (s->obf && !s->aux ? PORT_IRQ1 : 0) |
+    return (uint8_t)(PORT_IDLE | s->port | (s->obf && !s->aux ? PORT_IRQ1 : 0) |
                      (s->obf && s->aux ? PORT_IRQ12 : 0));
 }
 
@@ -272,8 +271,8 @@ static void set_mode(struct device *dev, uint8_t value)
 static void set_a20(struct device *dev, bool on)
 {
     struct i8042 *s = dev->state;
-    set_output_port(dev, (uint8_t)((s->port & ~PORT_A20) |
-                                   (on ? PORT_A20 : 0)));
+    set_output_port(dev,
+                    (uint8_t)((s->port & ~PORT_A20) | (on ? PORT_A20 : 0)));
 }
 
 static void write_command(struct device *dev, uint8_t value)
@@ -331,8 +330,7 @@ static void write_command(struct device *dev, uint8_t value)
         answer(dev, 0x00);
         break;
     default:
-        log_line(dev->log, LOG_UNIMP, "%s: command 0x%02x\n", dev->name,
-                 value);
+        log_line(dev->log, LOG_UNIMP, "%s: command 0x%02x\n", dev->name, value);
         break;
     }
 }

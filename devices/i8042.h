@@ -24,8 +24,7 @@ enum {
  * the device as ctx, but for the type of the pointer. */
 void i8042_key(struct device *dev, unsigned key, bool down);
 /* `dz` grows as the wheel turns towards the user. */
-void i8042_mouse(struct device *dev, int dx, int dy, int dz,
-                 unsigned buttons);
+void i8042_mouse(struct device *dev, int dx, int dy, int dz, unsigned buttons);
 
 /* Is the Caps Lock (bit 2), Num Lock (1), Scroll Lock (0) light on? */
 unsigned i8042_leds(const struct device *dev);

@@ -124,7 +124,7 @@ static void terminal_count(struct i8237 *s, unsigned n)
     struct channel *c = &s->channel[n];
     c->tc = true;
     s->reached |= (uint8_t)(1u << n);
-    s->request &= (uint8_t)~(1u << n);
+    s->request &= (uint8_t) ~(1u << n);
     if (c->mode & MODE_AUTOINIT) {
         c->address = c->base_address;
         c->count = c->base_count;
@@ -220,8 +220,8 @@ static void write_register(struct device *dev, unsigned reg, uint8_t value)
         s->command = value;
         break;
     case REG_REQUEST:
-        s->request = (uint8_t)(value & 4 ? s->request | bit
-                                         : s->request & ~bit);
+        s->request =
+            (uint8_t)(value & 4 ? s->request | bit : s->request & ~bit);
         break;
     case REG_MASK:
         s->mask = (uint8_t)(value & 4 ? s->mask | bit : s->mask & ~bit);
@@ -314,8 +314,8 @@ static void i8237_reset(struct device *dev)
 static int i8237_loaded(struct device *dev)
 {
     const struct i8237 *s = dev->state;
-    bool ok = s->mask <= 15 && s->request <= 15 && s->dreq <= 15 &&
-              s->reached <= 15;
+    bool ok =
+        s->mask <= 15 && s->request <= 15 && s->dreq <= 15 && s->reached <= 15;
     return ok ? 0 : -EINVAL;
 }
 

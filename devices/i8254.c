@@ -502,8 +502,11 @@ static void i8254_reset(struct device *dev)
     uint64_t now = now_ticks(dev);
     for (unsigned i = 0; i < I8254_CHANNELS; i++) {
         struct counter *c = &s->counter[i];
-        *c = (struct counter){.control = 0x36, .mode = 3, .gate = i != 2,
-                              .loaded = true, .reload = MAX_COUNT};
+        *c = (struct counter){.control = 0x36,
+                              .mode = 3,
+                              .gate = i != 2,
+                              .loaded = true,
+                              .reload = MAX_COUNT};
         load_ce(c, now);
     }
     changed(dev, 0, now);

@@ -25,8 +25,20 @@
 #include <string.h>
 
 enum {
-    SECONDS = 0, SECONDS_ALARM, MINUTES, MINUTES_ALARM, HOURS, HOURS_ALARM,
-    WEEKDAY, DATE, MONTH, YEAR, REG_A, REG_B, REG_C, REG_D,
+    SECONDS = 0,
+    SECONDS_ALARM,
+    MINUTES,
+    MINUTES_ALARM,
+    HOURS,
+    HOURS_ALARM,
+    WEEKDAY,
+    DATE,
+    MONTH,
+    YEAR,
+    REG_A,
+    REG_B,
+    REG_C,
+    REG_D,
     CENTURY = 0x32,
 };
 
@@ -217,8 +229,7 @@ static void set_time(struct device *dev, uint64_t now)
     int64_t t = from_date(&d);
     unsigned weekday = clamp(decode(s, s->cmos[WEEKDAY]), 1, 7) - 1;
     s->weekday_shift = (uint8_t)((weekday + 7 - to_date(t).weekday) % 7);
-    uint64_t base = (uint64_t)t - (uint64_t)EPOCH_S -
-                    dev->clock->rtc_offset_s -
+    uint64_t base = (uint64_t)t - (uint64_t)EPOCH_S - dev->clock->rtc_offset_s -
                     since_phase(s, now) / NS_PER_SECOND;
     s->base_s = (int64_t)base;
 }
@@ -297,8 +308,7 @@ static void update(struct device *dev, uint64_t now)
     struct mc146818 *s = dev->state;
     uint8_t enabled = s->cmos[REG_B] & C_FLAGS; /* same bits in B and C */
     bool irq = (s->cmos[REG_C] & enabled) != 0;
-    s->cmos[REG_C] = (uint8_t)((s->cmos[REG_C] & C_FLAGS) |
-                               (irq ? C_IRQF : 0));
+    s->cmos[REG_C] = (uint8_t)((s->cmos[REG_C] & C_FLAGS) | (irq ? C_IRQF : 0));
     if (irq != s->irq) {
         s->irq = irq;
         device_drive(dev, MC146818_OUT_IRQ, irq);
@@ -467,7 +477,7 @@ static void mc146818_reset(struct device *dev)
     struct mc146818 *s = dev->state;
     uint64_t now = clock_now_ns(dev->clock);
     sync_flags(dev, now);
-    s->cmos[REG_B] &= (uint8_t)~(B_PIE | B_AIE | B_UIE | B_SQWE);
+    s->cmos[REG_B] &= (uint8_t) ~(B_PIE | B_AIE | B_UIE | B_SQWE);
     s->cmos[REG_C] = 0;
     s->index = 0;
     s->nmi_masked = false;

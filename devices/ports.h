@@ -17,8 +17,8 @@ enum {
 };
 
 enum {
-    PORTS_OUT_A20 = 0,   /* wire: 0x92 bit 1 was written, this is its level */
-    PORTS_OUT_RESET = 1, /* wire: rises when 0x92 bit 0 does */
+    PORTS_OUT_A20 = 0,     /* wire: 0x92 bit 1 was written, this is its level */
+    PORTS_OUT_RESET = 1,   /* wire: rises when 0x92 bit 0 does */
     PORTS_OUT_SPEAKER = 2, /* wire: 0x61 bit 1, speaker data enable */
 };
 

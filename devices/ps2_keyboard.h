@@ -12,15 +12,15 @@
 #define PS2_REPLY_QUEUE 8u /* a power of two, longer than any reply */
 
 struct ps2_keyboard {
-    uint8_t set;      /* scan code set in use: 1 to 3 */
-    bool scanning;    /* F4/F5: keys are reported */
-    uint8_t leds;     /* as the last ED said: scroll, num, caps lock */
-    uint8_t rate;     /* typematic rate and delay, stored only */
-    uint8_t command;  /* waiting for this command's argument, or 0 */
-    uint8_t last;     /* last byte sent, for FE (resend) */
-    bool overrun;     /* keys were lost and the host was told so */
-    bool alt, ctrl;   /* held: they change PrtSc and Pause */
-    uint8_t down[32]; /* bit map of keys held, by set-1 code with KEY_E0 */
+    uint8_t set;        /* scan code set in use: 1 to 3 */
+    bool scanning;      /* F4/F5: keys are reported */
+    uint8_t leds;       /* as the last ED said: scroll, num, caps lock */
+    uint8_t rate;       /* typematic rate and delay, stored only */
+    uint8_t command;    /* waiting for this command's argument, or 0 */
+    uint8_t last;       /* last byte sent, for FE (resend) */
+    bool overrun;       /* keys were lost and the host was told so */
+    bool alt, ctrl;     /* held: they change PrtSc and Pause */
+    uint8_t down[32];   /* bit map of keys held, by set-1 code with KEY_E0 */
     uint8_t breaks[32]; /* set 3: bit map of codes that report their release */
     uint8_t keys[PS2_KEY_QUEUE];
     uint32_t key_head, key_count;

@@ -22,12 +22,26 @@
 #define PENDING_MAX 4096
 
 enum {
-    ACK = 0xFA, RESEND = 0xFE, ERROR = 0xFC, BAT_OK = 0xAA,
-    CMD_SCALE_1 = 0xE6, CMD_SCALE_2 = 0xE7, CMD_RESOLUTION = 0xE8,
-    CMD_STATUS = 0xE9, CMD_STREAM = 0xEA, CMD_READ = 0xEB,
-    CMD_WRAP_OFF = 0xEC, CMD_WRAP_ON = 0xEE, CMD_REMOTE = 0xF0,
-    CMD_ID = 0xF2, CMD_RATE = 0xF3, CMD_ENABLE = 0xF4, CMD_DISABLE = 0xF5,
-    CMD_DEFAULT = 0xF6, CMD_RESEND = 0xFE, CMD_RESET = 0xFF,
+    ACK = 0xFA,
+    RESEND = 0xFE,
+    ERROR = 0xFC,
+    BAT_OK = 0xAA,
+    CMD_SCALE_1 = 0xE6,
+    CMD_SCALE_2 = 0xE7,
+    CMD_RESOLUTION = 0xE8,
+    CMD_STATUS = 0xE9,
+    CMD_STREAM = 0xEA,
+    CMD_READ = 0xEB,
+    CMD_WRAP_OFF = 0xEC,
+    CMD_WRAP_ON = 0xEE,
+    CMD_REMOTE = 0xF0,
+    CMD_ID = 0xF2,
+    CMD_RATE = 0xF3,
+    CMD_ENABLE = 0xF4,
+    CMD_DISABLE = 0xF5,
+    CMD_DEFAULT = 0xF6,
+    CMD_RESEND = 0xFE,
+    CMD_RESET = 0xFF,
 };
 
 static void push(struct ps2_mouse *mouse, uint8_t byte)
@@ -136,10 +150,10 @@ static void push_status(struct ps2_mouse *mouse)
 {
     /* Here left is bit 2 and right is bit 0. */
     unsigned b = mouse->buttons;
-    push(mouse, (uint8_t)((mouse->remote ? 0x40 : 0) |
-                          (mouse->reporting ? 0x20 : 0) |
-                          (mouse->scaling ? 0x10 : 0) | (b & 1) << 2 |
-                          (b & 4) >> 1 | (b & 2) >> 1));
+    push(mouse,
+         (uint8_t)((mouse->remote ? 0x40 : 0) | (mouse->reporting ? 0x20 : 0) |
+                   (mouse->scaling ? 0x10 : 0) | (b & 1) << 2 | (b & 4) >> 1 |
+                   (b & 2) >> 1));
     push(mouse, mouse->resolution);
     push(mouse, mouse->rate);
 }

@@ -11,18 +11,18 @@
 #define PS2_MOUSE_QUEUE 16u /* a power of two: some replies, some packets */
 
 struct ps2_mouse {
-    bool reporting;    /* F4/F5, in stream mode */
-    bool remote;       /* F0: packets only when EB asks */
-    bool wrap;         /* EE: echo everything */
-    bool scaling;      /* E7: 2:1 */
-    uint8_t id;        /* 0 standard, 3 IntelliMouse (packets of 4 bytes) */
-    uint8_t rate;      /* samples a second, as F3 set it */
+    bool reporting;     /* F4/F5, in stream mode */
+    bool remote;        /* F0: packets only when EB asks */
+    bool wrap;          /* EE: echo everything */
+    bool scaling;       /* E7: 2:1 */
+    uint8_t id;         /* 0 standard, 3 IntelliMouse (packets of 4 bytes) */
+    uint8_t rate;       /* samples a second, as F3 set it */
     uint8_t resolution; /* 0 to 3: 1, 2, 4, 8 counts a millimetre */
-    uint8_t knock;     /* how much of 200, 100, 80 has been seen */
-    uint8_t command;   /* waiting for this command's argument, or 0 */
-    uint8_t last;      /* last byte sent, for FE */
-    uint8_t buttons;   /* 1 left, 2 right, 4 middle */
-    bool changed;      /* buttons differ from the last packet */
+    uint8_t knock;      /* how much of 200, 100, 80 has been seen */
+    uint8_t command;    /* waiting for this command's argument, or 0 */
+    uint8_t last;       /* last byte sent, for FE */
+    uint8_t buttons;    /* 1 left, 2 right, 4 middle */
+    bool changed;       /* buttons differ from the last packet */
     int32_t dx, dy, dz; /* not yet reported; y and wheel grow downwards */
     uint8_t queue[PS2_MOUSE_QUEUE];
     uint32_t head, count;

@@ -151,31 +151,10 @@ SSE_BODY(INSERTPS)
 
 /* --- by the host's instruction with that immediate ----------------------------- */
 
-/* 66 0F 3A OP /r ib, xmm1 to xmm0; ret. The calling convention has a and b
- * just there. */
-#define SHELF(NAME, OP)                                                        \
-    __asm__(".pushsection .text\n"                                             \
-            "sse_shelf_" #NAME ":\n"                                           \
-            ".set sse_imm, 0\n"                                                \
-            ".rept 256\n"                                                      \
-            ".byte 0x66, 0x0F, 0x3A, " #OP ", 0xC1, sse_imm, 0xC3, 0x90\n"     \
-            ".set sse_imm, sse_imm + 1\n"                                      \
-            ".endr\n"                                                          \
-            ".popsection\n");                                                  \
-    extern const uint8_t sse_shelf_##NAME[256 * 8];                            \
-    SSE_BODY(NAME)                                                             \
-    {                                                                          \
-        SSE_UNUSED;                                                            \
-        __m128i (*entry)(__m128i, __m128i);                                    \
-        const uint8_t *at = sse_shelf_##NAME + imm * 8;                        \
-        memcpy(&entry, &at, sizeof entry);                                     \
-        return entry(a, b);                                                    \
-    }
-SHELF(BLENDPS, 0x0C)
-SHELF(BLENDPD, 0x0D)
-SHELF(PBLENDW, 0x0E)
-SHELF(MPSADBW, 0x42)
-#undef SHELF
+SSE_SHELF(BLENDPS, 0x0C)
+SSE_SHELF(BLENDPD, 0x0D)
+SSE_SHELF(PBLENDW, 0x0E)
+SSE_SHELF(MPSADBW, 0x42)
 
 /* --- handlers --------------------------------------------------------------------- */
 

@@ -135,6 +135,28 @@ static inline uop_fn *sse_choose(const struct sse_forms *f,
     }                                                                          \
     SSE_QUICK(NAME, SIZE, (SIZE) == 16)
 
+/* A body that executes 66 0F 3A OP /r ib: a shelf of that instruction with each
+ * of the 256 immediates, from xmm1 to xmm0, where the calling convention has b
+ * and a. */
+#define SSE_SHELF(NAME, OP)                                                    \
+    __asm__(".pushsection .text\n"                                             \
+            "sse_shelf_" #NAME ":\n"                                           \
+            ".set sse_imm, 0\n"                                                \
+            ".rept 256\n"                                                      \
+            ".byte 0x66, 0x0F, 0x3A, " #OP ", 0xC1, sse_imm, 0xC3, 0x90\n"     \
+            ".set sse_imm, sse_imm + 1\n"                                      \
+            ".endr\n"                                                          \
+            ".popsection\n");                                                  \
+    extern const uint8_t sse_shelf_##NAME[256 * 8];                            \
+    SSE_BODY(NAME)                                                             \
+    {                                                                          \
+        SSE_UNUSED;                                                            \
+        __m128i (*entry)(__m128i, __m128i);                                    \
+        const uint8_t *at = sse_shelf_##NAME + imm * 8;                        \
+        memcpy(&entry, &at, sizeof entry);                                     \
+        return entry(a, b);                                                    \
+    }
+
 /* Tables of 256 (16) entries, made from their index. */
 #define TABLE_4(DO, N) DO((N)), DO((N) + 1), DO((N) + 2), DO((N) + 3)
 #define TABLE_16(DO, N)                                                        \

@@ -46,33 +46,13 @@ COMPARE(CMPSD)
 #undef COMPARE
 #undef PREDICATE
 
-/* 66 0F 3A OP /r ib, xmm1 to xmm0; ret: for each immediate. The compiler does
- * not see into them, so their order is kept. */
-#define SHELF(NAME, OP)                                                        \
-    __asm__(".pushsection .text\n"                                             \
-            "sse_shelf_" #NAME ":\n"                                           \
-            ".set sse_imm, 0\n"                                                \
-            ".rept 256\n"                                                      \
-            ".byte 0x66, 0x0F, 0x3A, " #OP ", 0xC1, sse_imm, 0xC3, 0x90\n"     \
-            ".set sse_imm, sse_imm + 1\n"                                      \
-            ".endr\n"                                                          \
-            ".popsection\n");                                                  \
-    extern const uint8_t sse_shelf_##NAME[256 * 8];                            \
-    SSE_BODY(NAME)                                                             \
-    {                                                                          \
-        SSE_UNUSED;                                                            \
-        __m128i (*entry)(__m128i, __m128i);                                    \
-        const uint8_t *at = sse_shelf_##NAME + imm * 8;                        \
-        memcpy(&entry, &at, sizeof entry);                                     \
-        return entry(a, b);                                                    \
-    }
-SHELF(ROUNDPS, 0x08)
-SHELF(ROUNDPD, 0x09)
-SHELF(ROUNDSS, 0x0A)
-SHELF(ROUNDSD, 0x0B)
-SHELF(DPPS, 0x40)
-SHELF(DPPD, 0x41)
-#undef SHELF
+/* The compiler does not see into shelf entries, so their order is kept. */
+SSE_SHELF(ROUNDPS, 0x08)
+SSE_SHELF(ROUNDPD, 0x09)
+SSE_SHELF(ROUNDSS, 0x0A)
+SSE_SHELF(ROUNDSD, 0x0B)
+SSE_SHELF(DPPS, 0x40)
+SSE_SHELF(DPPD, 0x41)
 
 SSE_FP_LIST(SSE_FP_HANDLERS)
 SSE_FP_IMM_LIST(SSE_FP_HANDLERS)

@@ -4,8 +4,8 @@
  * with interrupts off; none has a native column, for no program may do this.
  *
  * A window of virtual memory that nothing else uses begins at 4 GiB, in pages
- * of 4 KiB. A workload that plays with page tables builds its own in the arena: a
- * copy of the first levels, so that 0 to 4 GiB stay where they are.
+ * of 4 KiB. A workload that plays with page tables builds its own in the
+ * arena: a copy of the first levels, so that 0 to 4 GiB stay where they are.
  *
  * Manual: SDM 3 4.10.4 (when the TLB must be told), 4.6 (access rights), 5.8.8
  * (SYSCALL), 6.15 (#UD, #PF), 10.4.8 (local APIC version); 8259A, OCW1.

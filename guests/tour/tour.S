@@ -238,8 +238,8 @@ user_rsp:       .quad 0
 /*
  * The global descriptor table. A descriptor, as the 386 left it:
  *
- *   63      56 55 54 53 52 51  48 47 46 45 44 43  40 39               16 15   0
- *  | base 31:24|G |DB|L |  |lim  |P | DPL |S | type |    base 23:0      |limit |
+ *   63      56 55 54 53 52 51  48 47 46 45 44 43  40 39          16 15    0
+ *  | base 31:24|G |DB|L |  | lim |P | DPL |S | type |  base 23:0   | limit |
  *
  * G: the limit counts pages. DB: 32-bit. L: 64-bit. P: present. DPL: its ring.
  * SYSCALL and SYSRET do not look here but take it for granted that data comes

@@ -64,8 +64,7 @@ static inline void rig_open(struct rig *r)
     clock_start(&r->clock);
     clock_skip_to(&r->clock, NS_PER_SECOND);
     log_init(&r->log);
-    CU_ASSERT_EQUAL_FATAL(bus_init(&r->memory, "memory", UINT64_C(1) << 40),
-                          0);
+    CU_ASSERT_EQUAL_FATAL(bus_init(&r->memory, "memory", UINT64_C(1) << 40), 0);
     CU_ASSERT_EQUAL_FATAL(bus_init(&r->io, "io", 0x10000), 0);
     r->ram = calloc(1, RIG_RAM);
     CU_ASSERT_PTR_NOT_NULL_FATAL(r->ram);
@@ -91,13 +90,12 @@ static inline void rig_close(struct rig *r)
 
 /* Makes a device whose outputs all go to the probe, line for line. The caller
  * sets chardev or drives, then calls rig_start(). */
-static inline struct device *rig_add(struct rig *r,
-                                     const struct device_class *class,
-                                     const void *config)
+static inline struct device *
+rig_add(struct rig *r, const struct device_class *class, const void *config)
 {
     CU_ASSERT_FATAL(r->devices < RIG_DEVICES);
-    struct device *dev = device_new(class, class->name, &r->clock, &r->memory,
-                                    &r->io, &r->log);
+    struct device *dev =
+        device_new(class, class->name, &r->clock, &r->memory, &r->io, &r->log);
     CU_ASSERT_PTR_NOT_NULL_FATAL(dev);
     dev->config = config;
     for (unsigned i = 0; i < DEVICE_WIRES; i++)
@@ -164,8 +162,8 @@ static inline uint64_t rig_random(uint64_t *seed)
 /*
  * The storm: `count` random accesses of every mapped region, in all sizes,
  * and line changes, with time going on. Whatever it does must not crash,
- * hang or trip a sanitizer, and a reset must bring the first state back.
- * Returns the number of timers that ran.
+ * hang or trip a sanitizer, and the state that it leaves must be one that
+ * loaded() accepts. Ends with a reset. Returns the number of timers that ran.
  */
 static inline uint64_t rig_storm(struct rig *r, unsigned count, uint64_t seed)
 {

@@ -251,9 +251,8 @@ static void mode_3_interrupts_stay_requested_when_the_host_is_late(void)
     program(&p, 0, 3, 1000);
     unsigned rises = p.rig.probe->rises[IRQ];
     /* Late by a period and a half: OUT is low by then. */
-    clock_skip_to(&p.rig.clock,
-                  clock_now_ns(&p.rig.clock) +
-                      clock_ticks_to_ns(2600, I8254_HZ));
+    clock_skip_to(&p.rig.clock, clock_now_ns(&p.rig.clock) +
+                                    clock_ticks_to_ns(2600, I8254_HZ));
     clock_run(&p.rig.clock);
     CU_ASSERT_FALSE(out(&p, 0));
     CU_ASSERT_TRUE(p.rig.probe->level[IRQ]);
@@ -396,9 +395,8 @@ static void overdue_edge_is_delivered_before_a_new_program(void)
     open_pit(&p);
     program(&p, 0, 0, 100);
     unsigned rises = p.rig.probe->rises[IRQ];
-    clock_skip_to(&p.rig.clock,
-                  clock_now_ns(&p.rig.clock) +
-                      clock_ticks_to_ns(200, I8254_HZ));
+    clock_skip_to(&p.rig.clock, clock_now_ns(&p.rig.clock) +
+                                    clock_ticks_to_ns(200, I8254_HZ));
     program(&p, 0, 0, 100);
     CU_ASSERT_EQUAL(p.rig.probe->rises[IRQ], rises + 1);
     CU_ASSERT_FALSE(p.rig.probe->level[IRQ]);

@@ -303,7 +303,7 @@ static void rotation_puts_the_served_level_last(void)
     pulse_down(&p, 3);
     line(&p, 7, true);
     CU_ASSERT_EQUAL(ack(&p), 0x0F); /* 4 to 7 come before 0 to 3 now */
-    rig_out(&p.rig, 0x20, 0xE7); /* rotate on specific EOI of 7 */
+    rig_out(&p.rig, 0x20, 0xE7);    /* rotate on specific EOI of 7 */
     CU_ASSERT_EQUAL(isr(&p, 0x20), 0);
     line(&p, 0, true);
     CU_ASSERT_EQUAL(ack(&p), 0x08);

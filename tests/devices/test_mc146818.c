@@ -91,9 +91,8 @@ static void calendar_agrees_with_the_c_library(void)
 static void twelve_hour_format_has_noon_and_midnight(void)
 {
     static const uint8_t bcd[24] = {
-        0x12, 0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x07,
-        0x08, 0x09, 0x10, 0x11, 0x92, 0x81, 0x82, 0x83,
-        0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x90, 0x91,
+        0x12, 0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x07, 0x08, 0x09, 0x10, 0x11,
+        0x92, 0x81, 0x82, 0x83, 0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x90, 0x91,
     };
     struct rtc c;
     open_rtc(&c, 0);
@@ -133,7 +132,7 @@ static void set_bit_freezes_the_registers(void)
     rig_pass(&c.rig, NS_PER_SECOND);
     expect(&c, 0x2000, 0x01, 0x01, 0x00, 0x00, 0x00);
     CU_ASSERT_EQUAL(get(&c, 6), 3); /* follows what the guest set */
-    device_reset(c.dev); /* a battery keeps it */
+    device_reset(c.dev);            /* a battery keeps it */
     expect(&c, 0x2000, 0x01, 0x01, 0x00, 0x00, 0x00);
     rig_close(&c.rig);
 }
@@ -195,9 +194,8 @@ static void update_interrupt_comes_with_the_second(void)
 
 static void periodic_interrupt_has_the_rate_that_was_chosen(void)
 {
-    static const unsigned hz[16] = {0,    256,  128,  8192, 4096, 2048,
-                                    1024, 512,  256,  128,  64,   32,
-                                    16,   8,    4,    2};
+    static const unsigned hz[16] = {0,   256, 128, 8192, 4096, 2048, 1024, 512,
+                                    256, 128, 64,  32,   16,   8,    4,    2};
     struct rtc c;
     open_rtc(&c, BASE_S);
     for (unsigned rate = 0; rate < 16; rate++) {

@@ -71,6 +71,9 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/tests/support/test.o $(LIBS)
 	@$(CC) $(CFLAGS) $(SAN) -pthread -o $@ $(filter %.o,$^) \
 	    -Wl,--start-group $(LIBS) -Wl,--end-group $(PKG_LIBS) -lcunit -lm
 
+# rom.c includes it in assembly, where depfiles do not look.
+$(BUILD)/emu/boot/rom.o: emu/boot/rom.S
+
 tests: $(TESTS)
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

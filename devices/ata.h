@@ -1,6 +1,7 @@
 /*
- * What ide.c and ide_master.c (channels), ata.c (hard disks) and atapi.c (CD-ROMs)
- * share. Nobody else includes this; the board's header is ide.h.
+ * What ide.c and ide_master.c (channels), ata.c (hard disks) and atapi.c and
+ * atapi_info.c (CD-ROMs) share. Nobody else includes this; the board's header
+ * is ide.h.
  *
  * A unit moves data in chunks: what one DRQ assertion covers under PIO, up to
  * 64 KiB under DMA. A chunk lies in `buffer` from 0 to `length`, and

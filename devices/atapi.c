@@ -271,16 +271,11 @@ static void read_cd(struct ide_unit *unit, const uint8_t *cdb)
     uint8_t format = cdb[9] & 0xF8;
     uint32_t count = (uint32_t)cdb[6] << 16 | atapi_be16(cdb + 7);
 
-    if (type > 1 && type != 2) {
+    if (type != 0 && type != 2) { /* neither "any" nor mode 1 */
         atapi_check(unit, 5, 0x64, 0); /* ILLEGAL MODE FOR THIS TRACK */
         return;
     }
-    /* Mode 1 has no sub-header, and there are no C2 or sub-channel data;
-     * type 1 is audio, which a data track is not. */
-    if (type == 1) {
-        atapi_check(unit, 5, 0x64, 0);
-        return;
-    }
+    /* There are no C2 errors and no sub-channel data. */
     if ((cdb[9] & 0x06) || (cdb[10] & 7)) {
         bad_field(unit);
         return;

@@ -116,28 +116,37 @@ static uint32_t take(struct fw_cfg *s, uint32_t length, const uint8_t **from)
     return length;
 }
 
-/* READ: the item's bytes, then zeros. Holes in the address space are stepped
- * over a page at a time, and a request ends with the address space. */
-static void dma_read(struct device *dev, uint64_t gpa, uint32_t length)
+/* Zeros for `length` bytes from `gpa`: region by region, so that a huge length
+ * costs no more than the RAM that it covers. */
+static void write_zeros(struct bus *memory, uint64_t gpa, uint32_t length)
 {
     static const uint8_t zeros[CHUNK];
+    uint64_t end = gpa + length;
+
+    if (end < gpa)
+        end = UINT64_MAX;
+    for (size_t i = 0; i < memory->count; i++) {
+        const struct region *r = memory->regions[i];
+        uint64_t from = r->base > gpa ? r->base : gpa;
+        uint64_t to = r->base + r->size < end ? r->base + r->size : end;
+
+        if (r->kind != REGION_RAM)
+            continue;
+        for (; from < to; from += CHUNK)
+            bus_write_block(memory, from, zeros,
+                            to - from < CHUNK ? to - from : CHUNK);
+    }
+}
+
+/* READ: the item's bytes, then zeros. */
+static void dma_read(struct device *dev, uint64_t gpa, uint32_t length)
+{
     const uint8_t *from;
     uint32_t n = take(dev->state, length, &from);
 
     if (n)
         bus_write_block(dev->memory, gpa, from, n);
-    gpa += n;
-    length -= n;
-    while (length) {
-        uint32_t chunk = CHUNK - (uint32_t)(gpa & (CHUNK - 1));
-
-        if (chunk > length)
-            chunk = length;
-        if (bus_find(dev->memory, gpa))
-            bus_write_block(dev->memory, gpa, zeros, chunk);
-        gpa += chunk;
-        length -= chunk;
-    }
+    write_zeros(dev->memory, gpa + n, length - n);
 }
 
 static void dma_run(struct device *dev)

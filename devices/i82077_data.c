@@ -150,7 +150,8 @@ static bool find_sector(struct device *dev, uint64_t *at)
         fail_data(dev, ST1_ND, 0);
         return false;
     }
-    *at = (((uint64_t)track * f->heads + s->h) * f->spt + s->r - 1) * FDC_SECTOR;
+    *at = (((uint64_t)track * f->heads + s->h) * f->spt + s->r - 1) *
+          FDC_SECTOR;
     return true;
 }
 
@@ -219,8 +220,11 @@ static bool advance(struct device *dev, bool terminal)
         return more;
     }
     more = next_sector(s);
-    if (s->counted && --s->count == 0)
+    if (s->counted && --s->count == 0) {
         terminal = true;
+        if (s->action == FDC_READ) /* READ DELETED met a normal mark */
+            s->st2 |= ST2_CM;
+    }
     if (terminal) {
         end_data(dev, 0);
         return false;
@@ -353,12 +357,16 @@ static void start_data(struct i82077 *s, enum fdc_action action)
     s->counted = false;
 }
 
-/* C H R N EOT GPL DTL follow the drive byte. */
-static void data_command(struct device *dev, enum fdc_action action)
+/* C H R N EOT GPL DTL follow the drive byte. `limit` is the most sectors that
+ * it may touch; 0 is no limit. */
+static void data_command(struct device *dev, enum fdc_action action,
+                         uint8_t limit)
 {
     struct i82077 *s = dev->state;
 
     start_data(s, action);
+    s->counted = limit != 0;
+    s->count = limit;
     s->c = s->fifo[2];
     s->h = s->fifo[3] & 1;
     s->r = s->fifo[4];
@@ -384,7 +392,7 @@ static void data_command(struct device *dev, enum fdc_action action)
 
 void fdc_read(struct device *dev)
 {
-    data_command(dev, FDC_READ);
+    data_command(dev, FDC_READ, 0);
 }
 
 /* Every sector has a normal data mark: with SK all are skipped, without it
@@ -402,13 +410,7 @@ void fdc_read_deleted(struct device *dev)
             fail_data(dev, ST1_ND, 0);
         return;
     }
-    /* One sector, and control mark: EOT is made to be here. */
-    s->fifo[0] &= (uint8_t)~CMD_MT;
-    s->fifo[6] = s->fifo[4];
-    data_command(dev, FDC_READ);
-    if (s->phase == FDC_RESULT && !(s->fifo[0] & ST0_AT))
-        s->fifo[2] |= ST2_CM;
-    s->st2 |= ST2_CM;
+    data_command(dev, FDC_READ, 1);
 }
 
 /* Physical order from the index hole: R is not looked at. */
@@ -418,12 +420,12 @@ void fdc_read_track(struct device *dev)
 
     s->fifo[0] &= (uint8_t)~CMD_MT;
     s->fifo[4] = 1;
-    data_command(dev, FDC_READ);
+    data_command(dev, FDC_READ, 0);
 }
 
 void fdc_write(struct device *dev)
 {
-    data_command(dev, FDC_WRITE);
+    data_command(dev, FDC_WRITE, 0);
 }
 
 void fdc_verify(struct device *dev)

@@ -3,6 +3,7 @@
 
 #include "emu/machine.h"
 #include "emu/x86/disasm.h"
+#include "emu/x86/fused.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -191,6 +192,13 @@ static void bind_all(struct code_block *b, const struct insn *insns,
         if (insns[n].rip_relative)
             u->disp += (int32_t)(off + insns[n].length);
         off += insns[n].length;
+    }
+    for (unsigned n = 0; n + 1 < count; n++) {
+        uop_fn *both = insns[n].opcode && insns[n + 1].opcode
+                           ? fused_handler(&insns[n], &insns[n + 1])
+                           : NULL;
+        if (both)
+            b->uops[n].fn = both;
     }
     struct uop *last = &b->uops[count - 1];
     struct uop *end = &b->uops[count];

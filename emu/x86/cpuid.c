@@ -250,6 +250,22 @@ static void basic_4(uint32_t subleaf, uint32_t out[4])
     out[3] = subleaf == 2 ? 1 : 0;
 }
 
+/* Subleaf 2 says that SPEC_CTRL has BHI_DIS_S: a guest that writes a bit does
+ * not have to clear branch history on every system call. */
+static void basic_7(const struct cpu_model *m, uint32_t subleaf,
+                    uint32_t out[4])
+{
+    bool spec_ctrl = (m->leaf7_edx & CPUID_SPEC_CTRL) != 0;
+
+    if (subleaf == 0) {
+        out[0] = spec_ctrl ? 2 : 0;
+        out[1] = m->leaf7_ebx;
+        out[3] = m->leaf7_edx;
+    } else if (subleaf == 2 && spec_ctrl) {
+        out[3] = 1u << 4;
+    }
+}
+
 static void basic_leaf(struct cpu *c, uint32_t leaf, uint32_t subleaf,
                        uint32_t out[4])
 {
@@ -273,10 +289,7 @@ static void basic_leaf(struct cpu *c, uint32_t leaf, uint32_t subleaf,
         basic_4(subleaf, out);
         break;
     case 7:
-        if (subleaf == 0) {
-            out[1] = m->leaf7_ebx;
-            out[3] = m->leaf7_edx;
-        }
+        basic_7(m, subleaf, out);
         break;
     case 0x15: /* TSC = crystal * EBX / EAX */
         out[0] = out[1] = 1;

@@ -547,5 +547,12 @@ void decode_bind(const struct insn *i, uint32_t mode, struct uop *u)
         bind_operand(i, o->operand[k], u);
     if (o->map == M1 && (o->byte & 0xF8) == 0xD8) /* x87: FOP */
         u->imm = (uint64_t)(o->byte & 7) << 8 | i->modrm;
+    /* `reg op= rm` between registers is `rm op= reg` with the two swapped. */
+    bool to_reg = o->operand[0] == Gb || o->operand[0] == Gv;
+    if (o->select == select_alu && to_reg && !i->memory) {
+        uint8_t reg = u->reg;
+        u->reg = u->rm;
+        u->rm = reg;
+    }
     u->fn = o->select ? o->select(i, mode) : o->handler;
 }

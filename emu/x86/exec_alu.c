@@ -1,43 +1,10 @@
 /*
  * ADD OR ADC SBB AND SUB XOR CMP TEST, in every operand form (SDM 2A, 2B).
  *
- * The meaning is alu(), once; the handlers below are that body with operation,
- * width, operand form and address kind made constant.
+ * The meaning is alu() (quick.h), once; the handlers below are that body with
+ * operation, width, operand form and address kind made constant.
  */
 #include "emu/x86/quick.h"
-
-/* The result of `a op b` in W bytes, and its flags. */
-ALWAYS_INLINE uint64_t alu(enum alu op, unsigned w, uint64_t a, uint64_t b,
-                           uint64_t *fa, uint64_t *fb)
-{
-    uint64_t result, cv = 0;
-    uint64_t carry = (op == ALU_ADC || op == ALU_SBB) ? *fb >> 63 : 0;
-    switch (op) {
-    case ALU_ADD:
-    case ALU_ADC:
-        result = truncate(a + b + carry, w);
-        cv = (a & b) | ((a | b) & ~result);
-        break;
-    case ALU_SUB:
-    case ALU_SBB:
-    case ALU_CMP:
-        result = truncate(a - b - carry, w);
-        cv = (~a & b) | ((~a | b) & result);
-        break;
-    case ALU_OR:
-        result = a | b;
-        break;
-    case ALU_XOR:
-        result = a ^ b;
-        break;
-    default:
-        result = a & b;
-        break;
-    }
-    *fa = sign_extend(result, w);
-    *fb = carries(truncate(cv, w), w);
-    return result;
-}
 
 ALWAYS_INLINE bool writes_back(enum alu op)
 {

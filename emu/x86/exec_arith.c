@@ -245,9 +245,10 @@ const struct uop *op_div(UOP_ARGS)
     } else {
         if (c->r[R_DX] >= divisor)
             cpu_fault(c, VEC_DE);
-        u128 n = dividend(c, w);
-        quotient = (uint64_t)(n / divisor);
-        rest = (uint64_t)(n % divisor);
+        __asm__("divq %4" /* cannot overflow: checked above */
+                : "=a"(quotient), "=d"(rest)
+                : "0"(c->r[R_AX]), "1"(c->r[R_DX]), "r"(divisor)
+                : "cc");
     }
     if (quotient != truncate(quotient, w))
         cpu_fault(c, VEC_DE);
@@ -262,6 +263,16 @@ const struct uop *op_idiv(UOP_ARGS)
     int64_t divisor = (int64_t)sign_extend(uop_get_rm(c, u, w), w);
     if (!divisor)
         cpu_fault(c, VEC_DE);
+    if (w == 4) { /* fits 64 bits, and is by far the commonest */
+        int64_t n64 = (int64_t)(c->r[R_DX] << 32 | (uint32_t)c->r[R_AX]);
+        if (n64 == INT64_MIN && divisor == -1)
+            cpu_fault(c, VEC_DE);
+        int64_t q = n64 / divisor;
+        if (q != (int32_t)q)
+            cpu_fault(c, VEC_DE);
+        set_double(c, 4, (uint32_t)(n64 % divisor), (uint32_t)q);
+        return uop_resume(c, u);
+    }
     u128 raw = dividend(c, w);
     unsigned unused = 128 - w * 16;
     i128 n = (i128)(raw << unused) >> unused;
@@ -368,34 +379,43 @@ uop_fn *select_bt(const struct insn *i, uint32_t mode)
 }
 
 /* A source of 0 sets ZF and leaves the destination (all of it) alone. */
-static const struct uop *bit_scan(UOP_ARGS, bool forward)
+ALWAYS_INLINE void bit_scan(struct cpu *c, const struct uop *u, uint64_t v,
+                            bool forward)
 {
-    uop_sync(c, u, fa, fb, budget);
-    uint64_t v = uop_get_rm(c, u, u->size);
     if (v) {
         unsigned n = forward ? (unsigned)__builtin_ctzll(v)
                              : 63u - (unsigned)__builtin_clzll(v);
         reg_set(c, u->reg, n, u->size);
     }
-    flags_unpack(v ? 0 : FLAG_ZF | FLAG_PF, &c->fa, &c->fb);
-    return uop_resume(c, u);
 }
-const struct uop *op_bsf(UOP_ARGS)
+ALWAYS_INLINE void popcnt(struct cpu *c, const struct uop *u, uint64_t v,
+                          bool unused)
 {
-    return bit_scan(c, u, fa, fb, budget, true);
-}
-const struct uop *op_bsr(UOP_ARGS)
-{
-    return bit_scan(c, u, fa, fb, budget, false);
-}
-const struct uop *op_popcnt(UOP_ARGS)
-{
-    uop_sync(c, u, fa, fb, budget);
-    uint64_t v = uop_get_rm(c, u, u->size);
+    (void)unused;
     reg_set(c, u->reg, (unsigned)__builtin_popcountll(v), u->size);
-    flags_unpack(v ? 0 : FLAG_ZF, &c->fa, &c->fb);
-    return uop_resume(c, u);
 }
+
+/* ZF tells whether the source was 0. PF: the scans leave it as of a result of
+ * 0, POPCNT clears it. */
+#define COUNTING(NAME, BODY, ARGUMENT, PF_DELTA)                               \
+    const struct uop *NAME(UOP_ARGS)                                           \
+    {                                                                          \
+        uint64_t v;                                                            \
+        if (u->flags & UOP_MEM) {                                              \
+            uop_sync(c, u, fa, fb, budget);                                    \
+            v = uop_get_rm(c, u, u->size);                                     \
+            BODY(c, u, v, ARGUMENT);                                           \
+            c->fa = v != 0;                                                    \
+            c->fb = v ? 0 : (PF_DELTA);                                        \
+            return uop_resume(c, u);                                           \
+        }                                                                      \
+        v = reg_get(c, u->rm, u->size);                                        \
+        BODY(c, u, v, ARGUMENT);                                               \
+        return uop_next(c, u, v != 0, v ? 0 : (PF_DELTA), budget);             \
+    }
+COUNTING(op_bsf, bit_scan, true, 0)
+COUNTING(op_bsr, bit_scan, false, 0)
+COUNTING(op_popcnt, popcnt, false, 0x100)
 
 /* --- XADD, CMPXCHG ------------------------------------------------------------------ */
 

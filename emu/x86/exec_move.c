@@ -415,18 +415,18 @@ const struct uop *op_popa(UOP_ARGS)
 
 const struct uop *op_xchg(UOP_ARGS)
 {
-    uop_sync(c, u, fa, fb, budget);
     unsigned w = u->size;
-    uint64_t r = reg_get(c, u->reg, w), m;
-    if (u->flags & UOP_MEM) {
-        uint64_t linear = uop_linear(c, u, w, true);
-        mmu_probe_write(c, linear, w);
-        m = mem_load(c, linear, w);
-        mem_store(c, linear, r, w);
-    } else {
-        m = reg_get(c, u->rm, w);
-        reg_set(c, u->rm, r, w);
+    if (!(u->flags & UOP_MEM)) {
+        uint64_t v = reg_get(c, u->rm, w);
+        reg_set(c, u->rm, reg_get(c, u->reg, w), w);
+        reg_set(c, u->reg, v, w);
+        return uop_next(c, u, fa, fb, budget);
     }
+    uop_sync(c, u, fa, fb, budget);
+    uint64_t linear = uop_linear(c, u, w, true);
+    mmu_probe_write(c, linear, w);
+    uint64_t m = mem_load(c, linear, w);
+    mem_store(c, linear, reg_get(c, u->reg, w), w);
     reg_set(c, u->reg, m, w);
     return uop_resume(c, u);
 }

@@ -40,9 +40,10 @@ enum {
 #define MSR_TSC_AUX 0xC0000103u
 
 /* Nothing speculates here: RDCL_NO, IBRS_ALL, SSB_NO, MDS_NO, PSCHANGE_MC_NO,
- * TAA_NO, SBDR_SSDP_NO, FBSDP_NO, PSDP_NO, BHI_NO, PBRSB_NO, GDS_NO, RFDS_NO.
- */
-#define ARCH_CAPABILITIES UINT64_C(0x0D10E173)
+ * TAA_NO, SBDR_SSDP_NO, FBSDP_NO, PSDP_NO, BHI_NO, PBRSB_NO, GDS_NO, RFDS_NO,
+ * ITS_NO. */
+#define ARCH_CAPABILITIES UINT64_C(0x400000000D10E173)
+#define SPEC_CTRL_BITS 0x403 /* IBRS, STIBP, BHI_DIS_S */
 #define MTRRCAP 0x508 /* 8 variable ranges, fixed ranges, write-combining */
 #define MISC_ENABLE_FIXED 0x1800u
 #define MISC_ENABLE_WRITABLE UINT64_C(0x450089)
@@ -335,7 +336,7 @@ static bool write_rest(struct cpu *c, uint32_t index, uint64_t value)
         return feature_control_write(c, value);
     case MSR_SPEC_CTRL:
         return (m->leaf7_edx & CPUID_SPEC_CTRL) &&
-               masked_write(&c->msr.spec_ctrl, value, 3);
+               masked_write(&c->msr.spec_ctrl, value, SPEC_CTRL_BITS);
     case MSR_PRED_CMD:
         return (m->leaf7_edx & CPUID_SPEC_CTRL) && value <= 1;
     case MSR_BIOS_SIGN_ID:

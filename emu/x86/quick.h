@@ -111,6 +111,39 @@ ALWAYS_INLINE uint64_t flags_co(bool cf, bool of)
     return ((uint64_t)cf << 63) | ((uint64_t)(cf != of) << 62);
 }
 
+/* The result of `a op b` in W bytes, and its flags. */
+ALWAYS_INLINE uint64_t alu(enum alu op, unsigned w, uint64_t a, uint64_t b,
+                           uint64_t *fa, uint64_t *fb)
+{
+    uint64_t result, cv = 0;
+    uint64_t carry = (op == ALU_ADC || op == ALU_SBB) ? *fb >> 63 : 0;
+    switch (op) {
+    case ALU_ADD:
+    case ALU_ADC:
+        result = truncate(a + b + carry, w);
+        cv = (a & b) | ((a | b) & ~result);
+        break;
+    case ALU_SUB:
+    case ALU_SBB:
+    case ALU_CMP:
+        result = truncate(a - b - carry, w);
+        cv = (~a & b) | ((~a | b) & result);
+        break;
+    case ALU_OR:
+        result = a | b;
+        break;
+    case ALU_XOR:
+        result = a ^ b;
+        break;
+    default:
+        result = a & b;
+        break;
+    }
+    *fa = sign_extend(result, w);
+    *fb = carries(truncate(cv, w), w);
+    return result;
+}
+
 /* OP for each operand width. */
 #define EACH_WIDTH(DO, ...)                                                    \
     DO(1, __VA_ARGS__) DO(2, __VA_ARGS__) DO(4, __VA_ARGS__)                   \

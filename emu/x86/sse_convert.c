@@ -68,12 +68,12 @@ uop_fn *select_sse_from_gpr(const struct insn *i, uint32_t mode)
 
 /* --- CVT[T]SS2SI, CVT[T]SD2SI: xmm or memory to r32 or r64 ---------------------- */
 
-#define TO_GPR_BODY(NAME, W, TYPE)                                             \
+#define TO_GPR_BODY(NAME, W, SUFFIX, TYPE)                                     \
     SSE_BODY(NAME##_##W)                                                       \
     {                                                                          \
         TYPE r;                                                                \
         SSE_UNUSED;                                                            \
-        __asm__ volatile(#NAME " %1, %0" : "=r"(r) : "x"(b));                  \
+        __asm__ volatile(#NAME SUFFIX " %1, %0" : "=r"(r) : "x"(b));           \
         return xmm_from(r);                                                    \
     }
 #define TO_GPR_KIND(KIND, NAME, W, SIZE)                                       \
@@ -85,8 +85,8 @@ uop_fn *select_sse_from_gpr(const struct insn *i, uint32_t mode)
         c->r[u->reg] = xmm_low(NAME##_##W##_body(b, b, c, 0));                 \
         return uop_next(c, u, fa, fb, budget);                                 \
     }
-#define TO_GPR(NAME, W, TYPE, SIZE)                                            \
-    TO_GPR_BODY(NAME, W, TYPE)                                                 \
+#define TO_GPR(NAME, W, SUFFIX, TYPE, SIZE)                                    \
+    TO_GPR_BODY(NAME, W, SUFFIX, TYPE)                                         \
     static const struct uop *NAME##_##W##_slow(UOP_ARGS)                       \
     {                                                                          \
         uop_sync(c, u, fa, fb, budget);                                        \
@@ -103,7 +103,7 @@ uop_fn *select_sse_from_gpr(const struct insn *i, uint32_t mode)
     }                                                                          \
     EACH_EA(TO_GPR_KIND, NAME, W, SIZE)
 #define TO_GPR_WIDTHS(NAME, SIZE)                                              \
-    TO_GPR(NAME, 4, uint32_t, SIZE) TO_GPR(NAME, 8, uint64_t, SIZE)
+    TO_GPR(NAME, 4, "l", uint32_t, SIZE) TO_GPR(NAME, 8, "q", uint64_t, SIZE)
 TO_GPR_WIDTHS(CVTSS2SI, 4)
 TO_GPR_WIDTHS(CVTTSS2SI, 4)
 TO_GPR_WIDTHS(CVTSD2SI, 8)
@@ -234,21 +234,21 @@ TO_MMX(CVTTPS2PI)
 TO_MMX(CVTPD2PI)
 TO_MMX(CVTTPD2PI)
 
-/* CVTPI2PD with a memory operand leaves the x87 alone. */
-static const struct uop *from_mmx(UOP_ARGS, sse_body *body, bool leaves_x87)
+/* With a memory operand the x87 is left alone. The switch to MMX comes before
+ * any SIMD exception. */
+static const struct uop *from_mmx(UOP_ARGS, sse_body *body)
 {
     uop_sync(c, u, fa, fb, budget);
     sse_check(c);
-    bool memory = (u->flags & UOP_MEM) != 0;
-    bool enters = !(memory && leaves_x87);
-    if (enters)
+    __m128i b;
+    if (u->flags & UOP_MEM) {
+        b = sse_load(c, u, 8, false);
+    } else {
         mmx_check(c);
-    __m128i b = memory ? sse_load(c, u, 8, false)
-                       : xmm_from(mmx_get(c, u->rm));
-    __m128i result = sse_run(c, body, xmm_get(c, u->reg), b, 0);
-    if (enters)
         mmx_enter(c);
-    xmm_set(c, u->reg, result);
+        b = xmm_from(mmx_get(c, u->rm));
+    }
+    xmm_set(c, u->reg, sse_run(c, body, xmm_get(c, u->reg), b, 0));
     return uop_resume(c, u);
 }
 
@@ -258,19 +258,18 @@ static const struct uop *to_mmx(UOP_ARGS, sse_body *body, unsigned size)
     sse_check(c);
     mmx_check(c);
     __m128i b = sse_load(c, u, size, size == 16);
-    __m128i result = sse_run(c, body, b, b, 0);
     mmx_enter(c);
-    mmx_set(c, u->reg, xmm_low(result));
+    mmx_set(c, u->reg, xmm_low(sse_run(c, body, b, b, 0)));
     return uop_resume(c, u);
 }
 
-#define MMX_HANDLER(NAME, FUNCTION, ARGUMENT)                                  \
+#define MMX_HANDLER(NAME, FUNCTION, ...)                                       \
     static const struct uop *NAME(UOP_ARGS)                                    \
     {                                                                          \
-        return FUNCTION(c, u, fa, fb, budget, NAME##_body, ARGUMENT);          \
+        return FUNCTION(c, u, fa, fb, budget, NAME##_body, ##__VA_ARGS__);     \
     }
-MMX_HANDLER(CVTPI2PS, from_mmx, false)
-MMX_HANDLER(CVTPI2PD, from_mmx, true)
+MMX_HANDLER(CVTPI2PS, from_mmx)
+MMX_HANDLER(CVTPI2PD, from_mmx)
 MMX_HANDLER(CVTPS2PI, to_mmx, 8)
 MMX_HANDLER(CVTTPS2PI, to_mmx, 8)
 MMX_HANDLER(CVTPD2PI, to_mmx, 16)

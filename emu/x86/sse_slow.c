@@ -1,6 +1,11 @@
 /*
  * The slow side of every SSE instruction: operands at any address, the faults
  * of SSE (SDM 2 2.4), and SIMD floating-point exceptions (SDM 1 11.5).
+ *
+ * Not modelled: beside an unmasked overflow or underflow PE may be set although
+ * the result, were its exponent not bounded, would be exact; and DPPS and DPPD
+ * report the flags of their additions although an unmasked exception in the
+ * products came first.
  */
 #include "emu/x86/sse.h"
 

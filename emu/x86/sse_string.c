@@ -36,10 +36,11 @@ static const struct uop *compare(UOP_ARGS, const uint8_t *shelf, bool index)
 {
     uop_sync(c, u, fa, fb, budget);
     sse_check(c);
-    register __m128i b __asm__("xmm1") = sse_load(c, u, 16, false);
-    register __m128i a __asm__("xmm0") = xmm_get(c, u->reg);
+    __m128i source = sse_load(c, u, 16, false);
     uint64_t ax = length_of(c, u, R_AX), cx = 0, dx = length_of(c, u, R_DX);
     uint64_t flags;
+    register __m128i b __asm__("xmm1") = source;
+    register __m128i a __asm__("xmm0") = xmm_get(c, u->reg);
     __asm__("leaq -128(%%rsp), %%rsp\n\t" /* the red zone */
             "call *%[entry]\n\t"
             "pushfq\n\t"

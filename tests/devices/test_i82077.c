@@ -586,6 +586,32 @@ static void result_must_be_taken_before_the_next_command(void)
     teardown(&b);
 }
 
+/* What a driver does, with some of its bytes off. */
+static void purposeful(struct bench *b, uint32_t *seed)
+{
+    static const uint8_t opcodes[] = {0x46, 0xC6, 0x45, 0xC5, 0x4D, 0x56, 0x4C};
+    uint32_t x = rig_random(seed), y = rig_random(seed);
+    unsigned unit = x & 1, track = x >> 8 & 7, head = x >> 4 & 1;
+
+    outb(&b->rig, 0x3F2, 0x38);
+    outb(&b->rig, 0x3F2, 0x3C);
+    outb(&b->rig, 0x3F7, unit ? 2 : 0);
+    COMMAND(b, 0x03, 0xDF, (uint8_t)(x >> 12 & 1));
+    COMMAND(b, 0x0F, (uint8_t)unit, (uint8_t)track);
+    const uint8_t data[9] = {opcodes[y % sizeof(opcodes)],
+                             (uint8_t)(head << 2 | unit), (uint8_t)track,
+                             (uint8_t)head, (uint8_t)(1 + (y >> 8) % 10), 2,
+                             (uint8_t)(y >> 16 & 31), 0x1B, 0xFF};
+    for (unsigned i = 0; i < 9; i++)
+        outb(&b->rig, 0x3F5, data[i]);
+    for (unsigned i = 0; i < (y >> 20 & 2047); i++) {
+        if (y & 4)
+            outb(&b->rig, 0x3F5, i);
+        else
+            inb(&b->rig, 0x3F5);
+    }
+}
+
 static void storm_of_random_accesses(void)
 {
     static const uint8_t opcodes[] = {0x46, 0xC6, 0x45, 0xC5, 0x4D, 0x4A, 0x07,
@@ -614,6 +640,8 @@ static void storm_of_random_accesses(void)
             bus_write(&b.rig.io, port, value, 1u << (x >> 28) % 3);
         if (i % 64 == 0)
             dma_count(&b, value % 30000);
+        if (i % 100 == 0)
+            purposeful(&b, &seed);
         if (i % 512 == 0) {
             b.disk[x & 1].block.inserted = !(x & 2);
             b.disk[x & 1].block.changed(b.disk[x & 1].block.ctx);

@@ -265,7 +265,8 @@ static void unwritable_image_hints_at_readonly(void)
         if (setresgid(65534, 65534, 65534) || setresuid(65534, 65534, 65534))
             _exit(2);
         bool good = !open_it(&p, false, false) &&
-                    one_line_with(&p, "readonly=on") && open_it(&p, true, false);
+                    one_line_with(&p, "readonly=on") &&
+                    open_it(&p, true, false);
         _exit(good ? 0 : 1);
     }
     CU_ASSERT_EQUAL(waitpid(child, &status, 0), child);

@@ -17,6 +17,8 @@
  */
 #include "devices/lapic.h"
 
+#include "devices/lapic_state.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -25,34 +27,6 @@
 #define BASE_BSP (UINT64_C(1) << 8)
 #define BASE_ENABLE (UINT64_C(1) << 11)
 #define BASE_ADDRESS UINT64_C(0x000FFFFFF000)
-/* A guest can ask for an interrupt every nanosecond; it gets one this often,
- * while the count it reads stays exact. */
-#define TIMER_MIN_NS 1000u
-
-enum { SVR_ENABLE = 0x100 };
-enum { LVT_VECTOR = 0xFF, LVT_PENDING = 0x1000, LVT_REMOTE_IRR = 0x4000,
-       LVT_LEVEL = 0x8000, LVT_MASKED = 0x10000, LVT_PERIODIC = 0x20000,
-       LVT_DEADLINE = 0x40000 };
-enum { ESR_SEND_VECTOR = 0x20, ESR_RECEIVE_VECTOR = 0x40,
-       ESR_REGISTER = 0x80 };
-enum { ICR_LOGICAL = 0x800, ICR_ASSERT = 0x4000, ICR_LEVEL = 0x8000 };
-enum lvt { TIMER, THERMAL, COUNTER, LINT0, LINT1, ERROR, LVTS };
-
-struct lapic {
-    uint64_t base; /* IA32_APIC_BASE */
-    uint32_t id, ldr, dfr, svr, esr, esr_pending, icr[2], lvt[LVTS];
-    uint32_t initial_count, divide;
-    uint8_t tpr;
-    uint32_t isr[8], tmr[8], irr[8];
-    bool line[2];  /* LINT0, LINT1 */
-    bool extint;   /* an ExtINT message waits */
-    bool intr;     /* what the CPU was last told */
-    bool reporting; /* in error(): an error LVT must not report itself */
-    uint64_t started_ns; /* when the count was loaded */
-    uint64_t deadline_tsc;
-    struct timer timer;
-    struct region mmio;
-};
 
 static const struct field fields[] = {
     FIELD(lapic, base, FIELD_U64),
@@ -146,8 +120,6 @@ static void update(struct device *dev)
     }
 }
 
-static void local_interrupt(struct device *dev, enum lvt n);
-
 /* Collects an error, which ESR shows after the next write to it (10.5.3). */
 static void error(struct device *dev, uint32_t bit)
 {
@@ -159,7 +131,7 @@ static void error(struct device *dev, uint32_t bit)
     if (s->reporting)
         return;
     s->reporting = true;
-    local_interrupt(dev, ERROR);
+    lapic_local_interrupt(dev, ERROR);
     s->reporting = false;
 }
 
@@ -187,7 +159,7 @@ static void pulse_nmi(struct device *dev)
     }
 }
 
-static void local_interrupt(struct device *dev, enum lvt n)
+void lapic_local_interrupt(struct device *dev, enum lvt n)
 {
     struct lapic *s = dev->state;
     const struct lapic_config *config = dev->config;
@@ -225,7 +197,7 @@ static void poll_lint0(struct device *dev)
 
     if (enabled(s) && s->line[0] && (lvt & LVT_LEVEL) &&
         (lvt >> 8 & 7u) == APIC_FIXED && !(lvt & LVT_REMOTE_IRR))
-        local_interrupt(dev, LINT0);
+        lapic_local_interrupt(dev, LINT0);
     update(dev);
 }
 
@@ -242,11 +214,11 @@ static void line(struct device *dev, unsigned n, bool level)
         if (rising && !enabled(s))
             pulse_nmi(dev);
         else if (rising)
-            local_interrupt(dev, LINT1);
+            lapic_local_interrupt(dev, LINT1);
         return;
     }
     if (rising && enabled(s) && !(s->lvt[LINT0] & LVT_LEVEL))
-        local_interrupt(dev, LINT0);
+        lapic_local_interrupt(dev, LINT0);
     poll_lint0(dev);
 }
 
@@ -427,110 +399,6 @@ static void eoi(struct device *dev)
     update(dev);
 }
 
-/* --- The timer --------------------------------------------------------- */
-
-/* The bus clock is 1 GHz: a tick of the undivided timer is a nanosecond. */
-static uint64_t tick_ns(const struct lapic *s)
-{
-    unsigned code = (s->divide & 3u) | (s->divide >> 1 & 4u);
-
-    return code == 7 ? 1 : UINT64_C(2) << code;
-}
-
-static uint64_t period_ns(const struct lapic *s)
-{
-    return s->initial_count * tick_ns(s);
-}
-
-static bool deadline_mode(const struct lapic *s)
-{
-    return (s->lvt[TIMER] & (LVT_DEADLINE | LVT_PERIODIC)) == LVT_DEADLINE;
-}
-
-static uint32_t current_count(struct device *dev)
-{
-    const struct lapic *s = dev->state;
-    uint64_t passed, period = period_ns(s);
-
-    if (!period || deadline_mode(s))
-        return 0;
-    passed = clock_now_ns(dev->clock) - s->started_ns;
-    if (s->lvt[TIMER] & LVT_PERIODIC)
-        passed %= period;
-    else if (passed >= period)
-        return 0;
-    return s->initial_count - (uint32_t)(passed / tick_ns(s));
-}
-
-/* Arms the timer for the next moment at which the count reaches 0. */
-static void arm(struct device *dev)
-{
-    struct lapic *s = dev->state;
-    uint64_t now = clock_now_ns(dev->clock), period = period_ns(s);
-    uint64_t passed = now - s->started_ns, next;
-
-    if (deadline_mode(s))
-        return;
-    if (!period || (!(s->lvt[TIMER] & LVT_PERIODIC) && passed >= period)) {
-        timer_disarm(&s->timer);
-        return;
-    }
-    next = now + period - passed % period;
-    if ((s->lvt[TIMER] & LVT_PERIODIC) && next < now + TIMER_MIN_NS)
-        next = now + TIMER_MIN_NS;
-    timer_arm(&s->timer, next);
-}
-
-static void arm_deadline(struct device *dev)
-{
-    struct lapic *s = dev->state;
-    const struct lapic_config *config = dev->config;
-    uint64_t now = clock_now_ns(dev->clock), tsc, left, wait;
-
-    if (!s->deadline_tsc) {
-        timer_disarm(&s->timer);
-        return;
-    }
-    tsc = config->tsc(config->ctx);
-    left = s->deadline_tsc > tsc ? s->deadline_tsc - tsc : 0;
-    /* Centuries ahead is the same as never. */
-    if (left / config->tsc_hz >= UINT64_C(1) << 32) {
-        timer_disarm(&s->timer);
-        return;
-    }
-    wait = clock_ticks_to_ns(left, config->tsc_hz);
-    timer_arm(&s->timer, now + wait);
-}
-
-static void expire(void *ctx)
-{
-    struct device *dev = ctx;
-    struct lapic *s = dev->state;
-
-    if (deadline_mode(s))
-        s->deadline_tsc = 0;
-    else if (s->lvt[TIMER] & LVT_PERIODIC)
-        arm(dev);
-    local_interrupt(dev, TIMER);
-}
-
-uint64_t lapic_get_tsc_deadline(struct device *dev)
-{
-    const struct lapic *s = dev->state;
-
-    return deadline_mode(s) ? s->deadline_tsc : 0;
-}
-
-void lapic_set_tsc_deadline(struct device *dev, uint64_t tsc)
-{
-    struct lapic *s = dev->state;
-
-    if (!deadline_mode(s))
-        return;
-    s->deadline_tsc = tsc;
-    arm_deadline(dev);
-}
-
 /* --- Registers --------------------------------------------------------- */
 
 static void write_lvt(struct device *dev, enum lvt n, uint32_t value)
@@ -566,7 +434,7 @@ static void write_lvt(struct device *dev, enum lvt n, uint32_t value)
             s->initial_count = 0;
             timer_disarm(&s->timer);
         }
-        arm(dev);
+        lapic_timer_arm(dev);
     }
 }
 
@@ -613,7 +481,7 @@ static uint32_t read_register(struct device *dev, unsigned reg)
     case 0x30: return s->icr[0];
     case 0x31: return s->icr[1];
     case 0x38: return s->initial_count;
-    case 0x39: return current_count(dev);
+    case 0x39: return lapic_timer_count(dev);
     case 0x3E: return s->divide;
     default:
         error(dev, ESR_REGISTER);
@@ -649,22 +517,23 @@ static void write_register(struct device *dev, unsigned reg, uint32_t value)
         break;
     case 0x31: s->icr[1] = value & 0xFF000000u; break;
     case 0x38:
-        if (deadline_mode(s))
+        if (lapic_deadline_mode(s))
             break;
         s->initial_count = value;
         s->started_ns = clock_now_ns(dev->clock);
-        arm(dev);
+        lapic_timer_arm(dev);
         break;
     case 0x3E: {
         /* The count goes on from where it is, at the new rate. */
-        uint32_t left = current_count(dev);
+        uint32_t left = lapic_timer_count(dev);
         uint64_t now = clock_now_ns(dev->clock);
 
         s->divide = value & 0xB;
-        s->started_ns = now - (s->initial_count - left) * tick_ns(s);
+        s->started_ns =
+            now - (s->initial_count - left) * lapic_timer_tick_ns(s);
         if (!left && !(s->lvt[TIMER] & LVT_PERIODIC))
             break; /* it has run out; a new rate does not restart it */
-        arm(dev);
+        lapic_timer_arm(dev);
         break;
     }
     default:
@@ -796,7 +665,7 @@ static int init(struct device *dev)
 
     if (!config || !config->intr || config->id > 254)
         return -EINVAL;
-    timer_init(&s->timer, dev->clock, "lapic", expire, dev);
+    timer_init(&s->timer, dev->clock, "lapic", lapic_timer_expire, dev);
     s->mmio.name = "lapic";
     s->mmio.size = 0x1000;
     s->mmio.kind = REGION_DEVICE;
@@ -823,11 +692,14 @@ static void reset(struct device *dev)
 static int loaded(struct device *dev)
 {
     struct lapic *s = dev->state;
+    const struct lapic_config *config = dev->config;
 
     if (s->base & ~(BASE_ADDRESS | BASE_ENABLE | BASE_BSP))
         return -EINVAL;
     for (unsigned i = 0; i < LVTS; i++)
         s->lvt[i] &= 0x7FFFFu;
+    if (!config->tsc_hz || !config->tsc)
+        s->lvt[TIMER] &= ~(uint32_t)LVT_DEADLINE;
     s->divide &= 0xB;
     s->irr[0] &= ~0xFFFFu;
     s->isr[0] &= ~0xFFFFu;

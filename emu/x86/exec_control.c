@@ -328,36 +328,40 @@ uop_fn *select_leave(const struct insn *i, uint32_t mode)
     return w == 8 ? leave_8 : w == 4 ? leave_4 : leave_slow;
 }
 
-/* ENTER size, level: all pushes are probed before the first is made. */
+/* ENTER's pushes: rBP, then the outer frames' pointers, then this frame's. What
+ * it copies may lie in what it has just pushed, so they go one by one; all are
+ * probed before the first. */
+static void enter_pushes(struct cpu *c, unsigned w, unsigned stack,
+                         unsigned level, bool probe)
+{
+    uint64_t sp = c->r[R_SP], bp = c->r[R_BP];
+    unsigned count = level ? level + 1 : 1;
+    for (unsigned n = 0; n < count; n++) {
+        uint64_t value = n == 0 ? bp : sp - w;
+        if (n > 0 && n < level) {
+            uint64_t from = truncate(bp - n * w, stack);
+            value = mem_load(c, segment_linear(c, SEG_SS, from, w, false), w);
+        }
+        uint64_t to = truncate(sp - (n + 1) * w, stack);
+        uint64_t linear = segment_linear(c, SEG_SS, to, w, true);
+        if (probe)
+            mmu_probe_write(c, linear, w);
+        else
+            mem_store(c, linear, value, w);
+    }
+}
+
 const struct uop *op_enter(UOP_ARGS)
 {
     uop_sync(c, u, fa, fb, budget);
     unsigned w = u->size, level = (u->imm >> 16) & 31;
     unsigned stack = cpu_64bit(c) ? 8 : c->mode & MODE_STACK32 ? 4 : 2;
-    uint64_t sp = reg_get(c, R_SP, stack), bp = reg_get(c, R_BP, stack);
-    uint64_t values[32];
-    unsigned count = 0;
-    values[count++] = c->r[R_BP];
-    for (unsigned n = 1; n < level; n++) {
-        uint64_t at = truncate(bp - n * w, stack);
-        values[count++] = mem_load(
-            c, segment_linear(c, SEG_SS, at, w, false), w);
-    }
-    uint64_t frame = truncate(sp - w, stack);
-    if (level)
-        values[count++] = frame;
-    uint64_t end = truncate(sp - count * w - (u->imm & 0xFFFF), stack);
+    uint64_t sp = c->r[R_SP], pushed = (level ? level + 1 : 1) * w;
+    uint64_t end = truncate(sp - pushed - (u->imm & 0xFFFF), stack);
     mmu_probe_write(c, segment_linear(c, SEG_SS, end, w, true), w);
-    for (unsigned pass = 0; pass < 2; pass++)
-        for (unsigned n = 0; n < count; n++) {
-            uint64_t at = truncate(sp - (n + 1) * w, stack);
-            uint64_t linear = segment_linear(c, SEG_SS, at, w, true);
-            if (pass == 0)
-                mmu_probe_write(c, linear, w);
-            else
-                mem_store(c, linear, values[n], w);
-        }
-    reg_set(c, R_BP, frame, w);
+    enter_pushes(c, w, stack, level, true);
+    enter_pushes(c, w, stack, level, false);
+    reg_set(c, R_BP, truncate(sp - w, stack), w);
     reg_set(c, R_SP, end, stack);
     return uop_resume(c, u);
 }

@@ -254,7 +254,8 @@ static void impossible_boards_are_refused(void)
 
     for (unsigned i = 0; i < 4; i++) {
         chip_open_empty(&chip);
-        chip.dev = device_new(&i440fx_class, "i440fx", &chip.clock, &chip.memory,
+        chip.dev = device_new(&i440fx_class, "i440fx", &chip.clock,
+                              &chip.memory,
                              &chip.io, &chip.log);
         chip.dev->config = &bad[i];
         CU_ASSERT_EQUAL(device_init(chip.dev), -EINVAL);
@@ -281,7 +282,8 @@ static void random_storm(void)
             continue;
         chip_write(&b.chip, I440FX_CONFADD, 0,
                   config_address(r >> 8 & 8, 0x50 + (r >> 16 & 0x3F)), 4);
-        chip_write(&b.chip, I440FX_CONFDATA, off, r >> 32 & ((1ull << size * 8) - 1),
+        chip_write(&b.chip, I440FX_CONFDATA, off,
+                   r >> 32 & ((UINT64_C(1) << size * 8) - 1),
                   size);
         bus_write(&b.chip.memory, 0xA0000 + (r >> 24 & 0x7FFFF), r, 4);
     }

@@ -15,7 +15,8 @@ static void each_irq_reaches_pic_and_ioapic(void)
         chip_line(&chip, IRQ_FAN_ISA + irq, true);
         for (unsigned n = 0; n < 16; n++) {
             CU_ASSERT_EQUAL(chip_level(&chip, IRQ_FAN_OUT_PIC + n), n == irq);
-            CU_ASSERT_EQUAL(chip_level(&chip, IRQ_FAN_OUT_IOAPIC + n), n == pin);
+            CU_ASSERT_EQUAL(chip_level(&chip, IRQ_FAN_OUT_IOAPIC + n),
+                            n == pin);
         }
         chip_line(&chip, IRQ_FAN_ISA + irq, false);
         CU_ASSERT_FALSE(chip_level(&chip, IRQ_FAN_OUT_PIC + irq));

@@ -80,6 +80,7 @@ static void set_mode(struct cpu *c, bool code32)
     c->cr4 = CR4_PAE | CR4_PSE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_FSGSBASE;
     c->cr3 = TABLES;
     c->msr.efer = EFER_SCE | EFER_NXE | EFER_LME | EFER_LMA;
+    c->long_mode = true;
     c->cr0 = CR0_PE | CR0_ET | CR0_NE | CR0_MP | CR0_WP | CR0_PG;
     c->seg[SEG_CS] = flat(code32 ? 0x23 : 0x33,
                           (uint16_t)(code32 ? 0xC0FB : 0xA0FB));

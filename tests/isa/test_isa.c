@@ -199,9 +199,8 @@ static bool row_has_modrm(const struct opcode *o)
     return false;
 }
 
-/* Memory operands use rbx (and rsi as an index of 0), which points at the
- * data; registers avoid rsp so that the stack stays usable. */
-static void put_modrm(struct maker *k, struct isa_state *s, unsigned rex)
+/* Memory operands use rbx or r11, which point at the data. */
+static void put_modrm(struct maker *k, struct isa_state *s)
 {
     const struct opcode *o = k->o;
     unsigned kind = o->ext & 0xF00, value = o->ext & 0xFF;
@@ -212,15 +211,13 @@ static void put_modrm(struct maker *k, struct isa_state *s, unsigned rex)
     }
     if (kind == X_R(0) || kind == X_MR(0) || kind == X_RR(0))
         reg = value;
-    else if (reg == 4 && !(rex & 4))
-        reg = 0;
+    else if ((reg == 3 || reg == 4) && !strcmp(o->handler_name, "select_bt"))
+        reg = 2; /* the bit index must not be an address */
     bool only_register = kind == X_REG || kind == X_RR(0) || has(o, Ux) ||
                          has(o, Nq) || has(o, Ry);
     bool only_memory = kind == X_MEM || kind == X_MR(0);
     k->memory = !only_register && (only_memory || below(k->r, 2));
     if (!k->memory) {
-        if (rm == 4 && !(rex & 1))
-            rm = 1;
         put(k, 0xC0 | reg << 3 | rm, 1);
         return;
     }
@@ -324,13 +321,13 @@ static bool make(struct maker *k, struct isa_state *s)
         put(k, o->map == M38 ? 0x38 : 0x3A, 1);
     put(k, o->byte, 1);
     if (row_has_modrm(o))
-        put_modrm(k, s, rex);
+        put_modrm(k, s);
     put_immediates(k, (rex & 8) ? 8 : opsize ? 2 : 4);
     prepare(k, s);
     return true;
 }
 
-/* Does the encoding name rsp or another register that the run needs? */
+/* Is it a whole instruction, and of which row? */
 static bool usable(const struct maker *k, const struct opcode **row)
 {
     struct insn i;
@@ -339,9 +336,6 @@ static bool usable(const struct maker *k, const struct opcode **row)
         i.length != k->size)
         return false;
     *row = i.opcode;
-    bool zb = has(i.opcode, Zb) || has(i.opcode, Zv);
-    if (zb && (i.opcode->byte & 7) == 4 && !(i.rex & 1))
-        return false;
     return true;
 }
 
@@ -548,7 +542,21 @@ static void three_byte_64(void)
     run_rows(false, M3A);
 }
 
+/* The decoder searches backwards among neighbours only. */
+static void rows_are_grouped(void)
+{
+    for (size_t n = 0; n + 1 < opcode_count; n++)
+        for (size_t m = n + 2; m < opcode_count; m++) {
+            const struct opcode *a = &opcodes[n], *b = &opcodes[m];
+            if (a->map != b->map || a->byte != b->byte)
+                continue;
+            const struct opcode *between = &opcodes[m - 1];
+            CU_ASSERT(between->map == a->map && between->byte == a->byte);
+        }
+}
+
 static const struct test tests[] = {
+    {"rows_of_one_opcode_stand_together", rows_are_grouped},
     {"one_byte_opcodes_agree_with_the_host_in_64_bit_mode", one_byte_64},
     {"one_byte_opcodes_agree_with_the_host_in_32_bit_mode", one_byte_32},
     {"two_byte_opcodes_agree_with_the_host_in_64_bit_mode", two_byte_64},

@@ -7,7 +7,7 @@ BUILD ?= build
 CFLAGS ?= -O2 -g
 JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 600
-PACKAGES := sdl2 zydis zycore
+PACKAGES := sdl2
 
 ifeq ($(origin CC),default)
 CC := gcc
@@ -37,7 +37,8 @@ endif
 
 # Deferred, so that they are asked only when something is built.
 PKG_CFLAGS = $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
-PKG_LIBS = $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
+# Debian's Zydis comes without a .pc file.
+PKG_LIBS = $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lZydis -lZycore
 ALL_CFLAGS = $(WARN) $(BASE) $(CFLAGS) $(SAN) $(PKG_CFLAGS)
 
 CORE := $(addprefix emu/,field.c clock.c event.c bus.c device.c log.c surface.c)
@@ -47,6 +48,9 @@ REST := $(filter-out $(CORE) emu/main.c,$(wildcard emu/*.c emu/boot/*.c \
 SOURCES := emu/main.c $(CORE) $(DEVICES) $(REST)
 obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
+# What tests share is an archive: each takes what it needs.
+SUPPORT := $(filter-out $(wildcard tests/*/test_*.c tests/*/fuzz_*.c), \
+        $(wildcard tests/*/*.c))
 TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/*/test_*.c))
 FUZZERS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 
@@ -67,9 +71,12 @@ $(BUILD)/%.o: %.c
 	@echo "  CC  $<"
 	@$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
+$(BUILD)/emu/boot/rom.o: emu/boot/rom.S
+
 $(BUILD)/core.a: $(call obj,$(CORE))
 $(BUILD)/devices.a: $(call obj,$(DEVICES))
 $(BUILD)/rest.a: $(call obj,$(REST))
+$(BUILD)/support.a: $(call obj,$(SUPPORT))
 %.a:
 	@rm -f $@
 	@ar rcs $@ $^
@@ -90,18 +97,17 @@ endif
 
 # Device tests need no CPU and no board: they link without rest.a.
 $(BUILD)/tests/devices/test_%: $(BUILD)/tests/devices/test_%.o \
-        $(BUILD)/tests/support/test.o $(BUILD)/devices.a $(BUILD)/core.a
+        $(BUILD)/support.a $(BUILD)/devices.a $(BUILD)/core.a
 	@echo "  LD  $@"
 	@$(LINK) -lcunit -lm
 
-$(BUILD)/tests/isa/test_isa: $(call obj,$(filter-out tests/isa/test_%, \
-        $(wildcard tests/isa/*.c)))
-$(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/tests/support/test.o $(LIBS)
+$(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/support.a $(LIBS)
 	@echo "  LD  $@"
 	@$(LINK) $(PKG_LIBS) -lcunit -lm
 
 ifeq ($(SANITIZE),fuzz)
-$(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(LIBS)
+$(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o \
+        $(BUILD)/support.a $(LIBS)
 	@echo "  LD  $@"
 	@$(LINK) -fsanitize=fuzzer $(PKG_LIBS) -lm
 endif

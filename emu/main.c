@@ -222,8 +222,7 @@ static int open_log(struct session *s)
     for (unsigned i = 0; i < s->o.traces; i++) {
         error = trace_open(&s->traces[i], &machine->ledger, s->o.trace[i]);
         if (error)
-            return fail("-trace file=%s: %s", s->o.trace[i],
-                        strerror(-error));
+            return fail("-trace file=%s: %s", s->o.trace[i], strerror(-error));
     }
     return 0;
 }
@@ -334,8 +333,8 @@ static int run(struct session *s)
     }
     unsigned result = machine_run(machine);
     if (result & REQUEST_STOP && machine->last_stop == STOP_ERROR) {
-        fail("%s", machine->error[0] ? machine->error
-                                     : "the engine cannot go on");
+        fail("%s",
+             machine->error[0] ? machine->error : "the engine cannot go on");
         return 1;
     }
     /* -no-shutdown: the machine is off and stays to be looked at. */

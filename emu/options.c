@@ -25,8 +25,8 @@ const struct option_entry option_table[] = {
     {"version", NULL, true, "print the version and leave", option_version,
      NULL},
     {"machine", "pc[,accel=NAME]", true,
-     "the board: pc (i440FX + PIIX); help lists what there is",
-     option_machine, NULL},
+     "the board: pc (i440FX + PIIX); help lists what there is", option_machine,
+     NULL},
     {"M", "pc", true, "the same as -machine", option_machine, NULL},
     {"accel", "NAME", true,
      "the engine: interp; may be repeated, the first usable one is taken",
@@ -38,8 +38,8 @@ const struct option_entry option_table[] = {
      "memory, in MiB without a suffix (default 128)", option_memory, NULL},
     {"name", "NAME", false, "the machine's name, in the window's title",
      option_name, NULL},
-    {"uuid", "UUID", false, "the machine's UUID, for the firmware",
-     option_uuid, NULL},
+    {"uuid", "UUID", false, "the machine's UUID, for the firmware", option_uuid,
+     NULL},
     {"device", "isa-debug-exit[,iobase=PORT][,iosize=N]", true,
      "adds a device: isa-debug-exit or isa-debugcon; help lists them",
      option_device, NULL},
@@ -50,8 +50,9 @@ const struct option_entry option_table[] = {
     {"icount", "[shift=]N|auto", false,
      "time is counted in instructions, 2^N ns each: runs are repeatable",
      option_icount, NULL},
-    {"nodefaults", NULL, true, "no serial port, VGA or empty drives unless asked for",
-     option_nodefaults, NULL},
+    {"nodefaults", NULL, true,
+     "no serial port, VGA or empty drives unless asked for", option_nodefaults,
+     NULL},
     {"no-acpi", NULL, true, "no ACPI tables", option_no_acpi, NULL},
     {"no-hpet", NULL, true, "no HPET", option_no_hpet, NULL},
     {"no-user-config", NULL, true, NULL, option_ignore, NULL},
@@ -81,8 +82,7 @@ const struct option_entry option_table[] = {
     {"initrd", "FILE", false,
      "Linux's initial RAM disk, or multiboot modules: \"a arg,b arg\"",
      option_initrd, NULL},
-    {"append", "TEXT", false, "the kernel's command line", option_append,
-     NULL},
+    {"append", "TEXT", false, "the kernel's command line", option_append, NULL},
     {"bios", "FILE", false, "the BIOS image (default bios-256k.bin)",
      option_bios, NULL},
     {"L", "DIRECTORY", true,
@@ -93,8 +93,8 @@ const struct option_entry option_table[] = {
     {"fw_cfg", "[name=]opt/NAME,file=FILE|string=TEXT", true,
      "a file for the guest to read through fw_cfg", option_fw_cfg, NULL},
 
-    {"display", "none|sdl", false, "where the screen is shown",
-     option_display, "Screen and lines"},
+    {"display", "none|sdl", false, "where the screen is shown", option_display,
+     "Screen and lines"},
     {"nographic", NULL, true,
      "no window; the first serial port is the terminal (Ctrl-A h for help)",
      option_nographic, NULL},
@@ -143,8 +143,8 @@ const struct option_entry option_table[] = {
     {"full-screen", NULL, true, "leave it out", LATER},
     {"netdev", "TYPE", true, "use -net none", LATER},
     {"usb", NULL, true, "leave it out: keyboard and mouse are PS/2", LATER},
-    {"usbdevice", "NAME", true,
-     "leave it out: keyboard and mouse are PS/2", LATER},
+    {"usbdevice", "NAME", true, "leave it out: keyboard and mouse are PS/2",
+     LATER},
     {"virtfs", "TYPE", true, "put the files on a -drive", LATER},
     {"audiodev", "DRIVER", true, "leave it out", LATER},
     {"soundhw", "NAME", true, "leave it out", LATER},
@@ -181,8 +181,8 @@ int option_fail(struct parser *p, const char *format, ...)
 
 char *option_string(struct parser *p, const char *text, size_t length)
 {
-    char **grown = realloc(p->o->strings,
-                           (p->o->string_count + 1) * sizeof(*grown));
+    char **grown =
+        realloc(p->o->strings, (p->o->string_count + 1) * sizeof(*grown));
     if (!grown)
         return NULL;
     p->o->strings = grown;
@@ -299,8 +299,8 @@ static int choose_accel(struct parser *p)
         if (strcmp(p->accels[i], "interp") == 0)
             return 0;
     p->entry = find("accel");
-    return option_fail(
-        p, "%s is not built in this version; use -accel interp", p->accels[0]);
+    return option_fail(p, "%s is not built in this version; use -accel interp",
+                       p->accels[0]);
 }
 
 /* QEMU's rules for what was not said, and what does not go together. */
@@ -322,8 +322,9 @@ static int finish(struct parser *p)
     if (o->nodefaults && !p->vga_given)
         o->vga = VGA_NONE;
     if (o->serials == 0)
-        o->serial[o->serials++] =
-            o->nographic ? "mon:stdio" : o->nodefaults ? "none" : "vc";
+        o->serial[o->serials++] = o->nographic    ? "mon:stdio"
+                                  : o->nodefaults ? "none"
+                                                  : "vc";
     if (o->snapshot)
         for (unsigned i = 0; i < o->drives; i++)
             o->drive[i].snapshot = true;

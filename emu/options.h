@@ -26,11 +26,11 @@
 
 /* What the process is to do. */
 enum options_action {
-    OPTIONS_RUN,     /* run a machine */
-    OPTIONS_HELP,    /* print options_print_help() and leave */
-    OPTIONS_MAN,     /* print options_print_man() and leave */
+    OPTIONS_RUN,  /* run a machine */
+    OPTIONS_HELP, /* print options_print_help() and leave */
+    OPTIONS_MAN,  /* print options_print_man() and leave */
     OPTIONS_PRINT_VERSION,
-    OPTIONS_LIST,    /* options_print_list() of what `list` names */
+    OPTIONS_LIST, /* options_print_list() of what `list` names */
 };
 
 enum options_display { DISPLAY_DEFAULT, DISPLAY_NONE, DISPLAY_SDL };

@@ -43,6 +43,24 @@ char *option_string(struct parser *p, const char *text, size_t length);
 /* Smallest number of typing errors between two words. */
 unsigned option_distance(const char *a, const char *b);
 
+/* A list of properties, "a,key=value,key": options_property.c. */
+struct property {
+    char *key;   /* the implied key when the first has no '=' */
+    char *value; /* "on" when there is no '=' */
+};
+/* Takes the next property off *cursor. 1, 0 at the end, -1 out of memory. */
+int property_next(struct parser *p, const char **cursor, const char *implied,
+                  struct property *property);
+bool property_is(const struct property *property, const char *key);
+/* An error that names the properties there are; returns -1. */
+int property_unknown(struct parser *p, const struct property *property,
+                     const char *known);
+/* The value as on or off, or as a number up to max. 0, or -1 with an error. */
+int property_bool(struct parser *p, const struct property *property,
+                  bool *result);
+int property_number(struct parser *p, const struct property *property,
+                    unsigned long max, unsigned long *result);
+
 /* The handlers, one for each kind of option. */
 int option_accel(struct parser *p, const char *value);
 int option_append(struct parser *p, const char *value);

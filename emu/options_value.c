@@ -32,23 +32,28 @@ bool options_size(const char *text, uint64_t unit, uint64_t *bytes)
     switch (*end) {
     case '\0':
         break;
-    case 'B': case 'b':
+    case 'B':
+    case 'b':
         unit = 1;
         end++;
         break;
-    case 'K': case 'k':
+    case 'K':
+    case 'k':
         unit = UINT64_C(1) << 10;
         end++;
         break;
-    case 'M': case 'm':
+    case 'M':
+    case 'm':
         unit = UINT64_C(1) << 20;
         end++;
         break;
-    case 'G': case 'g':
+    case 'G':
+    case 'g':
         unit = UINT64_C(1) << 30;
         end++;
         break;
-    case 'T': case 't':
+    case 'T':
+    case 't':
         unit = UINT64_C(1) << 40;
         end++;
         break;
@@ -213,8 +218,9 @@ int option_log(struct parser *p, const char *value)
     log_init(&scratch);
     const char *bad = log_parse(&scratch, value);
     if (bad)
-        return option_fail(p, "there is no log item \"%.*s\"; -d help lists "
-                              "them",
+        return option_fail(p,
+                           "there is no log item \"%.*s\"; -d help lists "
+                           "them",
                            (int)strcspn(bad, ","), bad);
     p->o->log_items = value;
     return 0;
@@ -236,8 +242,9 @@ int option_memory(struct parser *p, const char *value)
     const char *text = strncmp(value, "size=", 5) == 0 ? value + 5 : value;
 
     if (strchr(text, ','))
-        return option_fail(p, "%.40s: only a size, please: memory cannot be "
-                              "plugged in later",
+        return option_fail(p,
+                           "%.40s: only a size, please: memory cannot be "
+                           "plugged in later",
                            value);
     if (!options_size(text, MIB, &bytes)) {
         if (isdigit((unsigned char)text[0]) &&
@@ -251,8 +258,9 @@ int option_memory(struct parser *p, const char *value)
         return option_fail(p, "%.40s: a PC needs 1 MiB or more; try -m 128",
                            value);
     if (bytes > MAX_RAM_BYTES)
-        return option_fail(p, "%.40s: this board holds 64 GiB at most; try "
-                              "-m 1G",
+        return option_fail(p,
+                           "%.40s: this board holds 64 GiB at most; try "
+                           "-m 1G",
                            value);
     p->o->ram_bytes = (bytes + RAM_GRAIN_BYTES - 1) & -RAM_GRAIN_BYTES;
     return 0;
@@ -263,8 +271,9 @@ int option_cpu(struct parser *p, const char *value)
     if (wants_help(value))
         return list(p, "cpu");
     if (value[0] == '\0' || value[0] == ',')
-        return option_fail(p, "\"%.40s\" names no CPU model; -cpu help lists "
-                              "them",
+        return option_fail(p,
+                           "\"%.40s\" names no CPU model; -cpu help lists "
+                           "them",
                            value);
     p->o->cpu = value;
     return 0;
@@ -284,15 +293,15 @@ int option_uuid(struct parser *p, const char *value)
 
     for (size_t i = 0; i < sizeof(shape); i++) {
         char c = value[i];
-        bool good = shape[i] == 'x' ? isxdigit((unsigned char)c) != 0
-                                    : c == shape[i];
+        bool good =
+            shape[i] == 'x' ? isxdigit((unsigned char)c) != 0 : c == shape[i];
         if (!good)
             return option_fail(p, "%.40s is not a UUID (%s)", value, shape);
         if (shape[i] != 'x')
             continue;
-        int digit = isdigit((unsigned char)c) ? c - '0'
-                                              : tolower((unsigned char)c) -
-                                                    'a' + 10;
+        int digit = isdigit((unsigned char)c)
+                        ? c - '0'
+                        : tolower((unsigned char)c) - 'a' + 10;
         uint8_t *byte = &p->o->uuid[nibbles++ / 2];
         *byte = (uint8_t)(*byte << 4 | digit);
     }
@@ -306,7 +315,7 @@ int option_uuid(struct parser *p, const char *value)
 static int check_line(struct parser *p, const char *value)
 {
     static const char *const plain[] = {"none", "null", "stdio", "mon:stdio",
-                                        "pty", "vc", NULL};
+                                        "pty",  "vc",   NULL};
 
     for (unsigned i = 0; plain[i]; i++)
         if (strcmp(value, plain[i]) == 0)
@@ -317,8 +326,9 @@ static int check_line(struct parser *p, const char *value)
         return 0;
     if (strncmp(value, "vc:", 3) == 0)
         return 0;
-    return option_fail(p, "\"%.60s\" is not stdio, mon:stdio, file:PATH, pty, "
-                          "chardev:ID, vc, null or none",
+    return option_fail(p,
+                       "\"%.60s\" is not stdio, mon:stdio, file:PATH, pty, "
+                       "chardev:ID, vc, null or none",
                        value);
 }
 
@@ -349,8 +359,9 @@ int option_parallel(struct parser *p, const char *value)
 {
     if (strcmp(value, "none") == 0 || strcmp(value, "null") == 0)
         return 0;
-    return option_fail(p, "%.60s: there is no parallel port in this version; "
-                          "use -parallel none",
+    return option_fail(p,
+                       "%.60s: there is no parallel port in this version; "
+                       "use -parallel none",
                        value);
 }
 
@@ -358,8 +369,9 @@ int option_monitor(struct parser *p, const char *value)
 {
     if (strcmp(value, "none") == 0 || strcmp(value, "null") == 0)
         return 0;
-    return option_fail(p, "%.60s: there is no monitor in this version; use "
-                          "-monitor none",
+    return option_fail(p,
+                       "%.60s: there is no monitor in this version; use "
+                       "-monitor none",
                        value);
 }
 
@@ -367,8 +379,9 @@ int option_net(struct parser *p, const char *value)
 {
     if (strcmp(value, "none") == 0)
         return 0;
-    return option_fail(p, "%.60s: there is no network card in this version; "
-                          "use -%s none",
+    return option_fail(p,
+                       "%.60s: there is no network card in this version; "
+                       "use -%s none",
                        value, p->entry->name);
 }
 
@@ -382,8 +395,9 @@ int option_vga(struct parser *p, const char *value)
     else if (strcmp(value, "none") == 0)
         p->o->vga = VGA_NONE;
     else
-        return option_fail(p, "%.60s is not in this version; use -vga std or "
-                              "-vga none",
+        return option_fail(p,
+                           "%.60s is not in this version; use -vga std or "
+                           "-vga none",
                            value);
     return 0;
 }
@@ -397,8 +411,9 @@ int option_display(struct parser *p, const char *value)
     else if (strcmp(value, "sdl") == 0 || strcmp(value, "gtk") == 0)
         p->o->display = DISPLAY_SDL; /* one kind of window serves both */
     else
-        return option_fail(p, "%.60s is not in this version; use -display sdl "
-                              "or -display none",
+        return option_fail(p,
+                           "%.60s is not in this version; use -display sdl "
+                           "or -display none",
                            value);
     return 0;
 }
@@ -430,8 +445,9 @@ int option_icount(struct parser *p, const char *value)
                            MAX_ICOUNT_SHIFT);
     if (*rest && strcmp(rest, ",sleep=on") != 0 &&
         strcmp(rest, ",sleep=off") != 0 && strcmp(rest, ",align=off") != 0)
-        return option_fail(p, "%.60s: only shift=0 to %d or shift=auto, "
-                              "please",
+        return option_fail(p,
+                           "%.60s: only shift=0 to %d or shift=auto, "
+                           "please",
                            value, MAX_ICOUNT_SHIFT);
     p->o->icount = true;
     p->o->icount_shift = (unsigned)shift;

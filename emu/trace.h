@@ -13,8 +13,8 @@
 struct trace {
     struct event_sink sink;
     struct ledger *ledger;
-    struct log *log;  /* text: lines go to log->file */
-    FILE *file;       /* JSON */
+    struct log *log; /* text: lines go to log->file */
+    FILE *file;      /* JSON */
     const char *path;
 };
 

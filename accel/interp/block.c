@@ -74,7 +74,22 @@ static unsigned bucket_of(uint64_t gpa, uint32_t mode)
 /* Falls through to the next instruction at the end of a block. */
 static const struct uop *block_end(UOP_ARGS)
 {
-    return uop_branch(c, u, fa, fb, budget);
+    int64_t left = budget - (u->n + 1);
+    if (LIKELY(u->link && left >= BLOCK_MAX))
+        return uop_goto(c, u->link, fa, fb, left);
+    /* Not a branch: running past CS's limit is a fault of the next fetch. */
+    uint64_t next = uop_next_rip(c, u);
+    bool same_page = next - c->r[R_IPPAGE] < PAGE;
+    const struct jump *j = &c->jump[(next ^ (next >> 12)) % JUMP_CACHE];
+    if (!same_page && j->rip == next && j->key == c->jump_key &&
+        left >= BLOCK_MAX)
+        return uop_jump(c, u, fa, fb, budget, next);
+    c->fa = fa;
+    c->fb = fb;
+    c->budget = left;
+    c->rip = next;
+    c->link_from = same_page ? u : NULL;
+    return NULL;
 }
 
 /* What the first uop of a dropped block becomes: back to the run loop, which
@@ -214,7 +229,8 @@ static void build_straddling(struct code_block *b, struct source *s,
 {
     fetch_bytes(s, true, &b->second_gpa);
     enum decode_result result = decode(s->bytes, 15, s->c->mode, insn);
-    if (result == DECODE_LONG || result == DECODE_MORE)
+    if (result == DECODE_LONG || result == DECODE_MORE ||
+        insn->length > limit_left(s->c, s->rip))
         cpu_gp(s->c);
     if (result == DECODE_UD)
         insn->opcode = NULL;

@@ -23,7 +23,8 @@
 struct interp {
     struct machine *machine;
     struct block_cache cache;
-    uint64_t cs_base; /* what the jump cache was filled under */
+    uint64_t cs_base;  /* what the jump cache was filled under */
+    uint32_t cs_limit; /* of the last CS that was shorter than 4 GiB */
     pthread_t thread; /* that runs the CPUs */
 };
 
@@ -149,8 +150,12 @@ static void remember(struct interp *in, struct cpu *c, struct code_block *b)
 
 static void update_jump_key(struct interp *in, struct cpu *c)
 {
-    if (in->cs_base != c->seg[SEG_CS].base) {
-        in->cs_base = c->seg[SEG_CS].base;
+    const struct segment *cs = &c->seg[SEG_CS];
+    bool other_limit =
+        (c->mode & MODE_CS_SHORT) && in->cs_limit != cs->limit;
+    if (in->cs_base != cs->base || other_limit) {
+        in->cs_base = cs->base;
+        in->cs_limit = cs->limit;
         c->code_generation++;
     }
     c->jump_key =

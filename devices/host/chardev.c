@@ -38,11 +38,11 @@ struct port {
     int in_fd, out_fd; /* -1: none */
     bool escapes;      /* Ctrl-A is the escape key */
     bool is_tty, is_pty;
-    bool may_block;    /* output is no plain file */
-    bool escaped;      /* the byte before was Ctrl-A; host thread only */
-    bool recheck;      /* pty: look whether someone opened it */
-    atomic_bool gone;  /* nobody reads: drop output */
-    bool listening;    /* `source` is in the loop */
+    bool may_block;   /* output is no plain file */
+    bool escaped;     /* the byte before was Ctrl-A; host thread only */
+    bool recheck;     /* pty: look whether someone opened it */
+    atomic_bool gone; /* nobody reads: drop output */
+    bool listening;   /* `source` is in the loop */
     pthread_mutex_t lock;
     uint8_t queue[CHARDEV_QUEUE_BYTES];
     size_t head, used;
@@ -121,7 +121,8 @@ static void escape_command(struct port *port, uint8_t byte)
         say(port, "vitrine: terminated\n");
         port->set->quit(port->set->ctx);
         break;
-    case 'h': case '?':
+    case 'h':
+    case '?':
         say(port, "\nC-a h    print this help\n"
                   "C-a x    exit vitrine\n"
                   "C-a C-a  send C-a\n");
@@ -229,8 +230,8 @@ static bool deliver(struct port *port)
     uint8_t data[256];
     struct chardev *chr = &port->chr;
 
-    size_t room = chr->receive && chr->room ? chr->room(chr->ctx)
-                                            : sizeof(data);
+    size_t room =
+        chr->receive && chr->room ? chr->room(chr->ctx) : sizeof(data);
     if (room > sizeof(data))
         room = sizeof(data);
     pthread_mutex_lock(&port->lock);
@@ -302,9 +303,9 @@ static void open_stdio(struct port *port, bool escapes)
 static int open_file(struct port *port, const char *path, char *error,
                      size_t error_size)
 {
-    port->out_fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC |
-                                  O_NOCTTY | O_NONBLOCK,
-                        0666);
+    port->out_fd = open(
+        path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
+        0666);
     if (port->out_fd < 0)
         return fail(error, error_size, "file:%.120s: cannot be written: %s",
                     path,
@@ -393,10 +394,8 @@ int chardev_open(struct chardev_set *set, const char *spec, const char *label,
     port->set = set;
     port->in_fd = port->out_fd = -1;
     pthread_mutex_init(&port->lock, NULL);
-    port->chr = (struct chardev){.name = label,
-                                 .write = write_out,
-                                 .close = close_port,
-                                 .impl = port};
+    port->chr = (struct chardev){
+        .name = label, .write = write_out, .close = close_port, .impl = port};
     if (open_spec(port, spec, label, error, error_size) < 0) {
         close_port(&port->chr);
         return -1;
@@ -409,8 +408,7 @@ int chardev_open(struct chardev_set *set, const char *spec, const char *label,
     return 0;
 }
 
-struct chardev_set *chardev_set_new(struct loop *loop,
-                                    void (*wake)(void *ctx),
+struct chardev_set *chardev_set_new(struct loop *loop, void (*wake)(void *ctx),
                                     void (*quit)(void *ctx), void *ctx)
 {
     struct chardev_set *set = calloc(1, sizeof(*set));

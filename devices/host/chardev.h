@@ -21,8 +21,7 @@ struct chardev_set;
 
 /* `wake` is called on the host thread when input has come; `quit` when the
  * user typed Ctrl-A x. */
-struct chardev_set *chardev_set_new(struct loop *loop,
-                                    void (*wake)(void *ctx),
+struct chardev_set *chardev_set_new(struct loop *loop, void (*wake)(void *ctx),
                                     void (*quit)(void *ctx), void *ctx);
 /* Closes all of them and restores the terminal. */
 void chardev_set_free(struct chardev_set *set);

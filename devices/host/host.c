@@ -26,6 +26,8 @@
 #include <unistd.h>
 
 #define REFRESH_NS (NS_PER_SECOND / 30)
+/* A second signal kills, but only this long after the first. */
+#define PATIENCE_NS NS_PER_SECOND
 
 struct host {
     struct loop *loop;
@@ -37,8 +39,8 @@ struct host {
     struct window *window;
     struct surface surface;
     uint64_t next_refresh_ns; /* of the host's clock */
-    bool quit; /* asked for while no machine was attached */
-    bool told; /* a first signal has come */
+    bool quit;                /* asked for while no machine was attached */
+    uint64_t told_ns;         /* when a first signal came; 0: not yet */
 };
 
 /* From other threads. --------------------------------------------------- */
@@ -97,7 +99,10 @@ static void signals_ready(void *ctx, short revents)
         terminal_resume();
         return;
     }
-    if (host->told) {
+    uint64_t now_ns = clock_host_ns();
+    if (host->told_ns && now_ns - host->told_ns < PATIENCE_NS)
+        return; /* timeout(1), for one, signals both us and our group */
+    if (host->told_ns) {
         /* The machine does not listen: end as any program would. */
         sigset_t set;
         terminal_restore();
@@ -107,7 +112,7 @@ static void signals_ready(void *ctx, short revents)
         pthread_sigmask(SIG_UNBLOCK, &set, NULL);
         raise(number);
     }
-    host->told = true;
+    host->told_ns = now_ns;
     terminal_restore();
     fprintf(stderr, "vitrine: terminating on signal %d\n", number);
     ask_quit(host);
@@ -190,8 +195,7 @@ static void drain(struct host *host)
     (void)got;
 }
 
-static void host_sleep(void *ctx, struct machine *machine,
-                       uint64_t deadline_ns)
+static void host_sleep(void *ctx, struct machine *machine, uint64_t deadline_ns)
 {
     struct host *host = ctx;
     struct pollfd set = {.fd = host->event_fd, .events = POLLIN};
@@ -277,8 +281,8 @@ struct host *host_new(void)
     /* The default lets a sleep end 50 us late, which a guest's timer feels. */
     prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
     if (host->loop)
-        host->chardevs = chardev_set_new(host->loop, input_came, ask_quit,
-                                         host);
+        host->chardevs =
+            chardev_set_new(host->loop, input_came, ask_quit, host);
     if (host->event_fd < 0 || !host->chardevs || take_signals(host) < 0) {
         host_free(host);
         return NULL;

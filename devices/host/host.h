@@ -11,8 +11,8 @@
 struct host;
 
 /* Takes SIGINT, SIGTERM and SIGHUP over: each asks the running machine to
- * quit, and a second one kills. Before any other thread is started. NULL when
- * the host lacks what it takes. */
+ * quit, and another one a second later kills. Before any other thread is
+ * started. NULL when the host lacks what it takes. */
 struct host *host_new(void);
 /* Restores the terminal and closes lines and window. Its machine must be gone
  * or host_detach()ed. */

@@ -35,10 +35,10 @@ static void on_fatal(int number)
  * debugger) handles it already. */
 static void catch_fatal_signals(void)
 {
-    static const int numbers[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE,
+    static const int numbers[] = {SIGSEGV, SIGBUS,  SIGILL, SIGFPE,
                                   SIGABRT, SIGQUIT, SIGSYS, SIGXCPU};
     struct sigaction action = {.sa_handler = on_fatal,
-                               
+
                                .sa_flags = (int)(SA_RESETHAND | SA_NODEFER)};
     struct sigaction before;
 
@@ -56,8 +56,7 @@ static bool in_foreground(void)
 bool terminal_raw(bool signals)
 {
     if (!isatty(STDIN_FILENO) || !in_foreground() ||
-        (!terminal.active &&
-         tcgetattr(STDIN_FILENO, &terminal.saved) < 0))
+        (!terminal.active && tcgetattr(STDIN_FILENO, &terminal.saved) < 0))
         return false;
     struct termios raw = terminal.saved;
     raw.c_iflag &= ~(tcflag_t)(IGNBRK | BRKINT | PARMRK | ISTRIP | INLCR |

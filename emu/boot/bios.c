@@ -27,8 +27,7 @@ static int try_path(char *path, size_t path_size, const char *dir,
 {
     int length = dir ? snprintf(path, path_size, "%s/%s", dir, name)
                      : snprintf(path, path_size, "%s", name);
-    return length >= 0 && (size_t)length < path_size &&
-           access(path, F_OK) == 0;
+    return length >= 0 && (size_t)length < path_size && access(path, F_OK) == 0;
 }
 
 int bios_find(const char *name, const char *const *dirs, unsigned dir_count,
@@ -44,9 +43,10 @@ int bios_find(const char *name, const char *const *dirs, unsigned dir_count,
     for (unsigned i = 0; bios_search_path[i]; i++)
         if (try_path(path, path_size, bios_search_path[i], name))
             return 0;
-    return boot_fail(error, "%.100s: not found in -L directories nor in %s "
-                            "and its neighbours; apt-get install seabios, or "
-                            "name it with -bios",
+    return boot_fail(error,
+                     "%.100s: not found in -L directories nor in %s "
+                     "and its neighbours; apt-get install seabios, or "
+                     "name it with -bios",
                      name, bios_search_path[0]);
 }
 
@@ -54,14 +54,16 @@ int bios_check(const uint8_t *data, size_t size, const char *name,
                struct boot_error *error)
 {
     if (size == 0 || size % BIOS_GRAIN_BYTES || size > BIOS_MAX_BYTES)
-        return boot_fail(error, "%.120s has %zu bytes; a BIOS image has a "
-                                "multiple of 64 KiB, 16 MiB at most",
+        return boot_fail(error,
+                         "%.120s has %zu bytes; a BIOS image has a "
+                         "multiple of 64 KiB, 16 MiB at most",
                          name, size);
     /* The reset vector: an image of zeros or ones runs nowhere. */
     const uint8_t *vector = data + size - 16;
     if (vector[0] == vector[1] && (vector[0] == 0 || vector[0] == 0xFF))
-        return boot_fail(error, "%.120s has no code at its reset vector (16 "
-                                "bytes before its end); it is no BIOS image",
+        return boot_fail(error,
+                         "%.120s has no code at its reset vector (16 "
+                         "bytes before its end); it is no BIOS image",
                          name);
     return 0;
 }
@@ -70,16 +72,19 @@ int bios_check_vga(const uint8_t *data, size_t size, const char *name,
                    struct boot_error *error)
 {
     if (size < ROM_UNIT_BYTES || size > VGA_MAX_BYTES)
-        return boot_fail(error, "%.120s has %zu bytes; a VGA BIOS has 512 to "
-                                "65536",
+        return boot_fail(error,
+                         "%.120s has %zu bytes; a VGA BIOS has 512 to "
+                         "65536",
                          name, size);
     if (data[0] != 0x55 || data[1] != 0xAA)
-        return boot_fail(error, "%.120s does not begin with 55 AA; it is no "
-                                "VGA BIOS",
+        return boot_fail(error,
+                         "%.120s does not begin with 55 AA; it is no "
+                         "VGA BIOS",
                          name);
     if (data[2] * ROM_UNIT_BYTES > size || data[2] == 0)
-        return boot_fail(error, "%.120s is cut short: %zu of %u bytes; get it "
-                                "again",
+        return boot_fail(error,
+                         "%.120s is cut short: %zu of %u bytes; get it "
+                         "again",
                          name, size, data[2] * ROM_UNIT_BYTES);
     return 0;
 }
@@ -99,9 +104,8 @@ int bios_load(const char *name, const char *const *dirs, unsigned dir_count,
     return 0;
 }
 
-int bios_load_vga(const char *name, const char *const *dirs,
-                  unsigned dir_count, struct image *image,
-                  struct boot_error *error)
+int bios_load_vga(const char *name, const char *const *dirs, unsigned dir_count,
+                  struct image *image, struct boot_error *error)
 {
     char path[4096];
 

@@ -26,9 +26,8 @@ int bios_load(const char *name, const char *const *dirs, unsigned dir_count,
               struct image *image, struct boot_error *error);
 /* Finds and reads an option ROM for the display: 55 AA, its length, at most
  * 64 KiB. */
-int bios_load_vga(const char *name, const char *const *dirs,
-                  unsigned dir_count, struct image *image,
-                  struct boot_error *error);
+int bios_load_vga(const char *name, const char *const *dirs, unsigned dir_count,
+                  struct image *image, struct boot_error *error);
 
 /* Whether bytes can be what the two functions above load; pure. `name` is for
  * the message. */

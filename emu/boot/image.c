@@ -32,14 +32,16 @@ static int check_kind(const char *path, const struct stat *st, size_t max,
         return boot_fail(error, "%.120s is a directory; name a file in it",
                          path);
     if (!S_ISREG(st->st_mode))
-        return boot_fail(error, "%.120s is a device or a pipe, not a file; "
-                                "copy what is in it to a file",
+        return boot_fail(error,
+                         "%.120s is a device or a pipe, not a file; "
+                         "copy what is in it to a file",
                          path);
     if (st->st_size == 0)
         return boot_fail(error, "%.120s is empty; get the file again", path);
     if ((uint64_t)st->st_size > max)
-        return boot_fail(error, "%.120s has %llu bytes, more than the %zu "
-                                "that make sense here; is it the right file?",
+        return boot_fail(error,
+                         "%.120s has %llu bytes, more than the %zu "
+                         "that make sense here; is it the right file?",
                          path, (unsigned long long)st->st_size, max);
     return 0;
 }
@@ -57,8 +59,9 @@ static int read_all(int fd, struct image *image, const char *path,
             return boot_fail(error, "%.120s: cannot be read: %s", path,
                              strerror(errno));
         if (n == 0)
-            return boot_fail(error, "%.120s became shorter while it was "
-                                    "read; try again",
+            return boot_fail(error,
+                             "%.120s became shorter while it was "
+                             "read; try again",
                              path);
         done += (size_t)n;
     }

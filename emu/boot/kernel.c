@@ -152,15 +152,14 @@ out:
 }
 
 static int make_linux(struct boot_plan *plan, const struct linux_image *image,
-                      struct image *kernel,
-                      const struct boot_request *request,
+                      struct image *kernel, const struct boot_request *request,
                       struct boot_error *error)
 {
     struct image initrd = {0};
     struct boot_error inner;
 
-    if (request->initrd && image_read(&initrd, request->initrd,
-                                      INITRD_MAX_BYTES, &inner) < 0)
+    if (request->initrd &&
+        image_read(&initrd, request->initrd, INITRD_MAX_BYTES, &inner) < 0)
         return boot_fail(error, "-initrd %.240s", inner.text);
     return linux_plan(plan, image, kernel, &initrd,
                       request->append ? request->append : "",

@@ -20,12 +20,18 @@
 
 /* fw_cfg keys of a plan (QEMU's docs/specs/fw_cfg; x86 loaders know them). */
 enum boot_key {
-    BOOT_KERNEL_ADDR = 0x07, BOOT_KERNEL_SIZE = 0x08,
-    BOOT_INITRD_ADDR = 0x0A, BOOT_INITRD_SIZE = 0x0B,
-    BOOT_KERNEL_DATA = 0x11, BOOT_INITRD_DATA = 0x12,
-    BOOT_CMDLINE_ADDR = 0x13, BOOT_CMDLINE_SIZE = 0x14,
-    BOOT_CMDLINE_DATA = 0x15, BOOT_SETUP_ADDR = 0x16,
-    BOOT_SETUP_SIZE = 0x17, BOOT_SETUP_DATA = 0x18,
+    BOOT_KERNEL_ADDR = 0x07,
+    BOOT_KERNEL_SIZE = 0x08,
+    BOOT_INITRD_ADDR = 0x0A,
+    BOOT_INITRD_SIZE = 0x0B,
+    BOOT_KERNEL_DATA = 0x11,
+    BOOT_INITRD_DATA = 0x12,
+    BOOT_CMDLINE_ADDR = 0x13,
+    BOOT_CMDLINE_SIZE = 0x14,
+    BOOT_CMDLINE_DATA = 0x15,
+    BOOT_SETUP_ADDR = 0x16,
+    BOOT_SETUP_SIZE = 0x17,
+    BOOT_SETUP_DATA = 0x18,
     BOOT_KEY_NONE = 0xFFFF, /* no item: reads as zeros */
 };
 
@@ -103,7 +109,7 @@ struct linux_image {
     uint32_t load_gpa;     /* where the rest goes */
     uint64_t work_end_gpa; /* end of what the kernel uses while it unpacks */
     uint32_t initrd_max_gpa;
-    uint32_t cmdline_max;  /* characters, without the 0 */
+    uint32_t cmdline_max; /* characters, without the 0 */
 };
 
 /* 1: it is a bzImage, 0: it is none, -1: it is a broken one. */

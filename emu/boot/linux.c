@@ -29,13 +29,23 @@
 
 /* Offsets in the setup header. */
 enum {
-    HDR_SETUP_SECTS = 0x1F1, HDR_SYSSIZE = 0x1F4, HDR_VID_MODE = 0x1FA,
-    HDR_BOOT_FLAG = 0x1FE, HDR_MAGIC = 0x202, HDR_VERSION = 0x206,
-    HDR_TYPE_OF_LOADER = 0x210, HDR_LOADFLAGS = 0x211,
-    HDR_RAMDISK_IMAGE = 0x218, HDR_RAMDISK_SIZE = 0x21C,
-    HDR_HEAP_END_PTR = 0x224, HDR_CMD_LINE_PTR = 0x228,
-    HDR_INITRD_ADDR_MAX = 0x22C, HDR_CMDLINE_SIZE = 0x238,
-    HDR_PREF_ADDRESS = 0x258, HDR_INIT_SIZE = 0x260, HDR_END = 0x264,
+    HDR_SETUP_SECTS = 0x1F1,
+    HDR_SYSSIZE = 0x1F4,
+    HDR_VID_MODE = 0x1FA,
+    HDR_BOOT_FLAG = 0x1FE,
+    HDR_MAGIC = 0x202,
+    HDR_VERSION = 0x206,
+    HDR_TYPE_OF_LOADER = 0x210,
+    HDR_LOADFLAGS = 0x211,
+    HDR_RAMDISK_IMAGE = 0x218,
+    HDR_RAMDISK_SIZE = 0x21C,
+    HDR_HEAP_END_PTR = 0x224,
+    HDR_CMD_LINE_PTR = 0x228,
+    HDR_INITRD_ADDR_MAX = 0x22C,
+    HDR_CMDLINE_SIZE = 0x238,
+    HDR_PREF_ADDRESS = 0x258,
+    HDR_INIT_SIZE = 0x260,
+    HDR_END = 0x264,
 };
 enum { LOADED_HIGH = 0x01, CAN_USE_HEAP = 0x80 };
 #define LOADER_UNDEFINED 0xFFu
@@ -46,25 +56,27 @@ static int parse_layout(const uint8_t *data, size_t size,
     unsigned sectors = data[HDR_SETUP_SECTS] ? data[HDR_SETUP_SECTS] : 4;
 
     if (sectors > MAX_SETUP_SECTORS)
-        return boot_fail(error, "Linux's setup code claims %u sectors, more "
-                                "than 64: the file is damaged; get it again",
+        return boot_fail(error,
+                         "Linux's setup code claims %u sectors, more "
+                         "than 64: the file is damaged; get it again",
                          sectors);
     image->setup_bytes = (sectors + 1) * SECTOR_BYTES;
     if (image->setup_bytes >= size)
-        return boot_fail(error, "this bzImage is cut short: %zu bytes do not "
-                                "hold its setup code of %u; get it again",
+        return boot_fail(error,
+                         "this bzImage is cut short: %zu bytes do not "
+                         "hold its setup code of %u; get it again",
                          size, image->setup_bytes);
     if (size - image->setup_bytes > UINT32_MAX / 2)
         return boot_fail(error, "this bzImage is too large");
     image->kernel_bytes = (uint32_t)(size - image->setup_bytes);
-    uint64_t claimed = image->protocol >= 0x0204
-                           ? get_le32(data + HDR_SYSSIZE)
-                           : get_le16(data + HDR_SYSSIZE);
+    uint64_t claimed = image->protocol >= 0x0204 ? get_le32(data + HDR_SYSSIZE)
+                                                 : get_le16(data + HDR_SYSSIZE);
     claimed *= 16;
     /* The last paragraph may be partly there. */
     if (image->kernel_bytes + UINT64_C(15) < claimed)
-        return boot_fail(error, "this bzImage is cut short: %u of %llu bytes "
-                                "of kernel are there; get it again",
+        return boot_fail(error,
+                         "this bzImage is cut short: %u of %llu bytes "
+                         "of kernel are there; get it again",
                          image->kernel_bytes, (unsigned long long)claimed);
     return 0;
 }
@@ -77,13 +89,15 @@ int linux_parse(const uint8_t *data, size_t size, struct linux_image *image,
         memcmp(data + HDR_MAGIC, "HdrS", 4) != 0)
         return 0;
     if (size < HDR_END)
-        return boot_fail(error, "this bzImage is cut short: %zu bytes do not "
-                                "hold its header; get it again",
+        return boot_fail(error,
+                         "this bzImage is cut short: %zu bytes do not "
+                         "hold its header; get it again",
                          size);
     image->protocol = get_le16(data + HDR_VERSION);
     if (image->protocol < 0x0202)
-        return boot_fail(error, "this Linux speaks boot protocol %u.%02u; "
-                                "2.02 (Linux 2.4) or later is needed",
+        return boot_fail(error,
+                         "this Linux speaks boot protocol %u.%02u; "
+                         "2.02 (Linux 2.4) or later is needed",
                          image->protocol >> 8, image->protocol & 0xFF);
     if (parse_layout(data, size, image, error) < 0)
         return -1;
@@ -95,9 +109,8 @@ int linux_parse(const uint8_t *data, size_t size, struct linux_image *image,
     image->initrd_max_gpa = image->protocol >= 0x0203
                                 ? get_le32(data + HDR_INITRD_ADDR_MAX)
                                 : 0x37FFFFFF;
-    image->cmdline_max = image->protocol >= 0x0206
-                             ? get_le32(data + HDR_CMDLINE_SIZE)
-                             : 255;
+    image->cmdline_max =
+        image->protocol >= 0x0206 ? get_le32(data + HDR_CMDLINE_SIZE) : 255;
     if (image->cmdline_max > CMDLINE_LIMIT)
         image->cmdline_max = CMDLINE_LIMIT;
     image->work_end_gpa = (uint64_t)image->load_gpa + image->kernel_bytes;
@@ -155,11 +168,12 @@ static int place_initrd(const struct linux_image *image, size_t size,
     top &= ~(uint64_t)(PAGE_BYTES - 1);
     uint64_t need = ((uint64_t)size + PAGE_BYTES - 1) & -(uint64_t)PAGE_BYTES;
     if (need > top || top - need < image->work_end_gpa)
-        return boot_fail(error, "kernel and initrd need %llu MiB of memory "
-                                "below %llu MiB; use a larger -m",
-                         (unsigned long long)((image->work_end_gpa + need +
-                                               0xFFFFF) >> 20),
-                         (unsigned long long)(top >> 20));
+        return boot_fail(
+            error,
+            "kernel and initrd need %llu MiB of memory "
+            "below %llu MiB; use a larger -m",
+            (unsigned long long)((image->work_end_gpa + need + 0xFFFFF) >> 20),
+            (unsigned long long)(top >> 20));
     *gpa = (uint32_t)(top - need);
     return 0;
 }
@@ -194,8 +208,8 @@ static int add_cmdline(struct boot_plan *plan, const char *append,
            boot_plan_number(plan, BOOT_CMDLINE_ADDR, CMDLINE_GPA) |
            boot_plan_number(plan, BOOT_CMDLINE_SIZE, size) |
            boot_plan_step(plan,
-                          (uint32_t)BOOT_CMDLINE_DATA << 16 |
-                              BOOT_STEP_SELECT | BOOT_STEP_READ,
+                          (uint32_t)BOOT_CMDLINE_DATA << 16 | BOOT_STEP_SELECT |
+                              BOOT_STEP_READ,
                           size, CMDLINE_GPA);
 }
 
@@ -219,15 +233,17 @@ int linux_plan(struct boot_plan *plan, const struct linux_image *image,
     plan->entry = SETUP_GPA >> 4;
     plan->info = HEAP_END;
     if (strlen(append) > image->cmdline_max) {
-        boot_fail(error, "-append has %zu characters, and this kernel takes "
-                         "%u; shorten it",
+        boot_fail(error,
+                  "-append has %zu characters, and this kernel takes "
+                  "%u; shorten it",
                   strlen(append), image->cmdline_max);
         goto out;
     }
     if (low_ram_bytes < HIGH_GPA + BOOT_TOP_RESERVE_BYTES ||
         image->work_end_gpa > low_ram_bytes - BOOT_TOP_RESERVE_BYTES) {
-        boot_fail(error, "this kernel needs %llu MiB to unpack; use a larger "
-                         "-m",
+        boot_fail(error,
+                  "this kernel needs %llu MiB to unpack; use a larger "
+                  "-m",
                   (unsigned long long)((image->work_end_gpa + 0x1FFFFF) >> 20));
         goto out;
     }

@@ -26,18 +26,39 @@
 #define LOADER_NAME "vitrine"
 
 /* Flags of the header. */
-enum { ALIGN_MODULES = 1u << 0, WANT_MEMORY = 1u << 1, WANT_VIDEO = 1u << 2,
-       REQUIRED_MASK = 0xFFFF, HAS_ADDRESSES = 1u << 16 };
+enum {
+    ALIGN_MODULES = 1u << 0,
+    WANT_MEMORY = 1u << 1,
+    WANT_VIDEO = 1u << 2,
+    REQUIRED_MASK = 0xFFFF,
+    HAS_ADDRESSES = 1u << 16
+};
 /* Flags of the information. */
-enum { INFO_MEMORY = 1u << 0, INFO_BOOT_DEVICE = 1u << 1,
-       INFO_CMDLINE = 1u << 2, INFO_MODULES = 1u << 3, INFO_MMAP = 1u << 6,
-       INFO_LOADER_NAME = 1u << 9, INFO_FRAMEBUFFER = 1u << 12 };
+enum {
+    INFO_MEMORY = 1u << 0,
+    INFO_BOOT_DEVICE = 1u << 1,
+    INFO_CMDLINE = 1u << 2,
+    INFO_MODULES = 1u << 3,
+    INFO_MMAP = 1u << 6,
+    INFO_LOADER_NAME = 1u << 9,
+    INFO_FRAMEBUFFER = 1u << 12
+};
 /* Offsets in the information. */
-enum { MBI_FLAGS = 0, MBI_BOOT_DEVICE = 12, MBI_CMDLINE = 16,
-       MBI_MODS_COUNT = 20, MBI_MODS_ADDR = 24, MBI_MMAP_ADDR = 48,
-       MBI_LOADER_NAME = 64, MBI_FB_ADDR = 88, MBI_FB_PITCH = 96,
-       MBI_FB_WIDTH = 100, MBI_FB_HEIGHT = 104, MBI_FB_BPP = 108,
-       MBI_FB_TYPE = 109 };
+enum {
+    MBI_FLAGS = 0,
+    MBI_BOOT_DEVICE = 12,
+    MBI_CMDLINE = 16,
+    MBI_MODS_COUNT = 20,
+    MBI_MODS_ADDR = 24,
+    MBI_MMAP_ADDR = 48,
+    MBI_LOADER_NAME = 64,
+    MBI_FB_ADDR = 88,
+    MBI_FB_PITCH = 96,
+    MBI_FB_WIDTH = 100,
+    MBI_FB_HEIGHT = 104,
+    MBI_FB_BPP = 108,
+    MBI_FB_TYPE = 109
+};
 /* What no BIOS drive could be: "unknown", as QEMU says too. */
 #define BOOT_DEVICE_UNKNOWN 0x8000FFFFu
 
@@ -77,13 +98,15 @@ static int add_segment(struct multiboot_image *image, uint64_t gpa,
     if (memory_bytes == 0)
         return 0;
     if (image->segments == MULTIBOOT_MAX_SEGMENTS)
-        return boot_fail(error, "this kernel has more than %d segments; is "
-                                "the file damaged?",
+        return boot_fail(error,
+                         "this kernel has more than %d segments; is "
+                         "the file damaged?",
                          MULTIBOOT_MAX_SEGMENTS);
     if (gpa > UINT32_MAX || memory_bytes > UINT32_MAX ||
         gpa + memory_bytes > UINT32_MAX)
-        return boot_fail(error, "this kernel wants %#llx bytes at %#llx, and "
-                                "must lie below 4 GiB; is the file damaged?",
+        return boot_fail(error,
+                         "this kernel wants %#llx bytes at %#llx, and "
+                         "must lie below 4 GiB; is the file damaged?",
                          (unsigned long long)memory_bytes,
                          (unsigned long long)gpa);
     image->segment[image->segments++] = (struct multiboot_segment){
@@ -98,14 +121,18 @@ static int add_segment(struct multiboot_image *image, uint64_t gpa,
 static struct program_header read_header(const uint8_t *p, bool wide)
 {
     if (wide)
-        return (struct program_header){
-            .type = get_le32(p), .offset = get_le64(p + 8),
-            .vaddr = get_le64(p + 16), .paddr = get_le64(p + 24),
-            .file_bytes = get_le64(p + 32), .memory_bytes = get_le64(p + 40)};
-    return (struct program_header){
-        .type = get_le32(p), .offset = get_le32(p + 4),
-        .vaddr = get_le32(p + 8), .paddr = get_le32(p + 12),
-        .file_bytes = get_le32(p + 16), .memory_bytes = get_le32(p + 20)};
+        return (struct program_header){.type = get_le32(p),
+                                       .offset = get_le64(p + 8),
+                                       .vaddr = get_le64(p + 16),
+                                       .paddr = get_le64(p + 24),
+                                       .file_bytes = get_le64(p + 32),
+                                       .memory_bytes = get_le64(p + 40)};
+    return (struct program_header){.type = get_le32(p),
+                                   .offset = get_le32(p + 4),
+                                   .vaddr = get_le32(p + 8),
+                                   .paddr = get_le32(p + 12),
+                                   .file_bytes = get_le32(p + 16),
+                                   .memory_bytes = get_le32(p + 20)};
 }
 
 static int parse_segments(const uint8_t *data, size_t size, bool wide,
@@ -119,32 +146,35 @@ static int parse_segments(const uint8_t *data, size_t size, bool wide,
     uint64_t physical_entry = entry;
 
     if (entry_bytes < (wide ? 56u : 32u))
-        return boot_fail(error, "this ELF file's program headers have %u "
-                                "bytes each, too few; is it damaged?",
+        return boot_fail(error,
+                         "this ELF file's program headers have %u "
+                         "bytes each, too few; is it damaged?",
                          entry_bytes);
     if (table > size || (uint64_t)count * entry_bytes > size - table)
-        return boot_fail(error, "this ELF file is cut short: its %u program "
-                                "headers are not all there; get it again",
+        return boot_fail(error,
+                         "this ELF file is cut short: its %u program "
+                         "headers are not all there; get it again",
                          count);
     for (unsigned i = 0; i < count; i++) {
-        struct program_header h = read_header(
-            data + table + (uint64_t)i * entry_bytes, wide);
+        struct program_header h =
+            read_header(data + table + (uint64_t)i * entry_bytes, wide);
         if (h.type != PT_LOAD)
             continue;
         if (h.file_bytes > h.memory_bytes)
-            return boot_fail(error, "segment %u of this ELF file has more "
-                                    "bytes in the file than in memory; is it "
-                                    "damaged?",
+            return boot_fail(error,
+                             "segment %u of this ELF file has more "
+                             "bytes in the file than in memory; is it "
+                             "damaged?",
                              i);
-        if (h.file_bytes &&
-            (h.offset > size || h.file_bytes > size - h.offset))
-            return boot_fail(error, "this ELF file is cut short: segment %u "
-                                    "wants %llu bytes at offset %llu of %zu; "
-                                    "get it again",
+        if (h.file_bytes && (h.offset > size || h.file_bytes > size - h.offset))
+            return boot_fail(error,
+                             "this ELF file is cut short: segment %u "
+                             "wants %llu bytes at offset %llu of %zu; "
+                             "get it again",
                              i, (unsigned long long)h.file_bytes,
                              (unsigned long long)h.offset, size);
-        if (add_segment(image, h.paddr, h.offset, h.file_bytes,
-                        h.memory_bytes, error) < 0)
+        if (add_segment(image, h.paddr, h.offset, h.file_bytes, h.memory_bytes,
+                        error) < 0)
             return -1;
         /* A kernel linked high gives its entry as a virtual address. */
         if (entry >= h.vaddr && entry - h.vaddr < h.memory_bytes)
@@ -168,9 +198,10 @@ static int parse_elf(const uint8_t *data, size_t size,
     unsigned machine = get_le16(data + 18);
     if ((data[4] != 1 && data[4] != 2) || data[5] != 1 ||
         (wide ? machine != EM_X86_64 : machine != EM_386))
-        return boot_fail(error, "this ELF file is for another machine (class "
-                                "%u, machine %u); build it for i386 or "
-                                "x86-64",
+        return boot_fail(error,
+                         "this ELF file is for another machine (class "
+                         "%u, machine %u); build it for i386 or "
+                         "x86-64",
                          data[4], machine);
     if (wide && size < 64)
         return boot_fail(error, "this ELF file is cut short; get it again");
@@ -191,20 +222,23 @@ static int parse_addresses(const uint8_t *data, size_t size, size_t at,
     uint32_t bss_end = get_le32(data + at + 24);
     image->entry = get_le32(data + at + 28);
     if (header < load || header - load > at)
-        return boot_fail(error, "the multiboot header's addresses disagree "
-                                "with where it is in the file (load %#x, "
-                                "header %#x at offset %zu)",
+        return boot_fail(error,
+                         "the multiboot header's addresses disagree "
+                         "with where it is in the file (load %#x, "
+                         "header %#x at offset %zu)",
                          load, header, at);
     size_t offset = at - (header - load);
     size_t left = size - offset;
     if (load_end && load_end < load)
-        return boot_fail(error, "the multiboot header ends (%#x) before it "
-                                "begins (%#x)",
+        return boot_fail(error,
+                         "the multiboot header ends (%#x) before it "
+                         "begins (%#x)",
                          load_end, load);
     size_t bytes = load_end ? load_end - load : left;
     if (bytes > left)
-        return boot_fail(error, "this kernel is cut short: %zu of %zu bytes "
-                                "are there; get it again",
+        return boot_fail(error,
+                         "this kernel is cut short: %zu of %zu bytes "
+                         "are there; get it again",
                          left, bytes);
     uint64_t memory_bytes = bytes;
     if (bss_end > load && bss_end - load > memory_bytes)
@@ -238,9 +272,10 @@ static int check_places(const struct multiboot_image *image,
         const struct multiboot_segment *s = &image->segment[i];
         uint32_t end = s->gpa + s->memory_bytes;
         if (s->gpa < LOWEST_GPA || (s->gpa < MIB && end > LOW_END_GPA))
-            return boot_fail(error, "this kernel wants %u bytes at %#x, where "
-                                    "the BIOS and the display are; link it at "
-                                    "1 MiB",
+            return boot_fail(error,
+                             "this kernel wants %u bytes at %#x, where "
+                             "the BIOS and the display are; link it at "
+                             "1 MiB",
                              s->memory_bytes, s->gpa);
         entry_inside |= image->entry >= s->gpa && image->entry < end;
     }
@@ -261,8 +296,9 @@ int multiboot_parse(const uint8_t *data, size_t size,
     uint32_t unknown = image->flags & REQUIRED_MASK &
                        ~(uint32_t)(ALIGN_MODULES | WANT_MEMORY | WANT_VIDEO);
     if (unknown)
-        return boot_fail(error, "this multiboot kernel requires features that "
-                                "do not exist (header flags %#x)",
+        return boot_fail(error,
+                         "this multiboot kernel requires features that "
+                         "do not exist (header flags %#x)",
                          unknown);
     if (size > UINT32_MAX)
         return boot_fail(error, "this kernel is too large");
@@ -332,9 +368,9 @@ static uint32_t info_string(struct info *info, const char *text)
 /* Modules follow the kernel, each on a page of its own. */
 static int place_modules(struct boot_plan *plan,
                          const struct multiboot_image *image,
-                         const struct multiboot_module *modules,
-                         unsigned count, uint64_t top, struct info *info,
-                         struct image *all, struct boot_error *error)
+                         const struct multiboot_module *modules, unsigned count,
+                         uint64_t top, struct info *info, struct image *all,
+                         struct boot_error *error)
 {
     uint64_t at = MIB;
 
@@ -348,10 +384,10 @@ static int place_modules(struct boot_plan *plan,
         const struct image *module = &modules[i].image;
         at = (at + PAGE_BYTES - 1) & -(uint64_t)PAGE_BYTES;
         if (at + module->size > top)
-            return boot_fail(error, "module \"%.80s\" does not fit below %llu "
-                                    "MiB; use a larger -m",
-                             modules[i].text,
-                             (unsigned long long)(top >> 20));
+            return boot_fail(error,
+                             "module \"%.80s\" does not fit below %llu "
+                             "MiB; use a larger -m",
+                             modules[i].text, (unsigned long long)(top >> 20));
         memcpy(all->data + used, module->data, module->size);
         used += module->size;
         uint32_t control = BOOT_STEP_READ;
@@ -360,8 +396,8 @@ static int place_modules(struct boot_plan *plan,
         if (boot_plan_step(plan, control, (uint32_t)module->size,
                            (uint32_t)at) < 0)
             return boot_fail(error, "there are too many modules");
-        uint8_t *entry = info->bytes.data + INFO_MODULES_OFFSET +
-                         i * MODULE_ENTRY_BYTES;
+        uint8_t *entry =
+            info->bytes.data + INFO_MODULES_OFFSET + i * MODULE_ENTRY_BYTES;
         put_le32(entry, (uint32_t)at);
         put_le32(entry + 4, (uint32_t)(at + module->size));
         put_le32(entry + 8, info_string(info, modules[i].text));
@@ -409,9 +445,10 @@ static int make_info(struct info *info, const struct multiboot_image *image,
         size += strlen(modules[i].text) + 1;
     info->gpa = find_gap(image, size);
     if (info->gpa == 0)
-        return boot_fail(error, "there is no room below 576 KiB for %zu bytes "
-                                "of command lines; shorten them, or link the "
-                                "kernel at 1 MiB",
+        return boot_fail(error,
+                         "there is no room below 576 KiB for %zu bytes "
+                         "of command lines; shorten them, or link the "
+                         "kernel at 1 MiB",
                          size);
     info->bytes.data = calloc(1, size);
     if (!info->bytes.data)
@@ -425,11 +462,12 @@ static int check_memory(const struct multiboot_image *image, uint64_t top,
                         struct boot_error *error)
 {
     for (unsigned i = 0; i < image->segments; i++) {
-        uint64_t end = image->segment[i].gpa +
-                       (uint64_t)image->segment[i].memory_bytes;
+        uint64_t end =
+            image->segment[i].gpa + (uint64_t)image->segment[i].memory_bytes;
         if (end > top)
-            return boot_fail(error, "this kernel needs memory up to %llu MiB; "
-                                    "use a larger -m",
+            return boot_fail(error,
+                             "this kernel needs memory up to %llu MiB; "
+                             "use a larger -m",
                              (unsigned long long)((end + 2 * MIB - 1) >> 20));
     }
     return 0;
@@ -455,8 +493,7 @@ int multiboot_plan(struct boot_plan *plan, const struct multiboot_image *image,
     if (check_memory(image, top, error) < 0 ||
         make_info(&info, image, cmdline, modules, module_count, error) < 0)
         goto out;
-    if (all.size > UINT32_MAX ||
-        (all.size && !(all.data = malloc(all.size)))) {
+    if (all.size > UINT32_MAX || (all.size && !(all.data = malloc(all.size)))) {
         boot_fail(error, "out of memory for the modules");
         goto out;
     }

@@ -82,6 +82,7 @@ const struct field cpu_fields[] = {
     FIELD(cpu, mxcsr, FIELD_U32),
     FIELD(cpu, intr_line, FIELD_BOOL),
     FIELD(cpu, nmi_blocked, FIELD_BOOL),
+    FIELD(cpu, shadow_rip, FIELD_U64),
     FIELD(cpu, dr6_trap, FIELD_U64),
     FIELD(cpu, a20_mask, FIELD_U64),
     FIELD_END,

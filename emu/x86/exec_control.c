@@ -33,6 +33,16 @@ const struct uop *uop_depart(UOP_ARGS, uint64_t target, bool link)
     return NULL;
 }
 
+/* Checks that a branch in a short CS stays within it, before anything
+ * changes. */
+static void check_target(struct cpu *c, uint64_t target)
+{
+    if ((c->mode & MODE_CS_SHORT) && target > c->seg[SEG_CS].limit)
+        cpu_gp(c);
+    if (cpu_64bit(c) && (uint64_t)((int64_t)(target << 16) >> 16) != target)
+        cpu_gp(c);
+}
+
 /* --- direct branches ------------------------------------------------------- */
 
 static const struct uop *jmp_direct(UOP_ARGS)
@@ -80,31 +90,19 @@ const struct uop *op_loop(UOP_ARGS)
                 (u->reg == 2 || flags_zf(fa) == (u->reg == 1));
     }
     uint64_t mask = u->size == 2 ? 0xFFFF : c->ip_mask;
-    uint64_t next = uop_next_rip(c, u);
-    uint64_t target =
-        taken ? (next + (uint64_t)(int64_t)u->disp) & mask : next;
-    if (taken && (c->mode & MODE_CS_SHORT) &&
-        target > c->seg[SEG_CS].limit) {
+    if (taken) { /* checked before the count changes */
         uop_sync(c, u, fa, fb, budget);
-        cpu_gp(c);
+        check_target(c, (uop_next_rip(c, u) + (uint64_t)(int64_t)u->disp) &
+                            mask);
     }
     if (u->reg != 3)
         reg_set(c, R_CX, count, w);
     if (taken)
         return uop_branch(c, u, fa, fb, budget);
-    return uop_jump(c, u, fa, fb, budget, target);
+    return uop_next(c, u, fa, fb, budget);
 }
 
 /* --- CALL -------------------------------------------------------------------- */
-
-/* Checks that a branch in a short CS stays within it, before the push. */
-static void check_target(struct cpu *c, uint64_t target)
-{
-    if ((c->mode & MODE_CS_SHORT) && target > c->seg[SEG_CS].limit)
-        cpu_gp(c);
-    if (cpu_64bit(c) && (uint64_t)((int64_t)(target << 16) >> 16) != target)
-        cpu_gp(c);
-}
 
 static const struct uop *call_slow(UOP_ARGS)
 {

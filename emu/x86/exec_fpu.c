@@ -181,10 +181,8 @@ static const uint8_t operand_bytes[8][8] = {
 /* And which of them are written: bit reg. */
 static const uint8_t stores[8] = {0, 0x0C, 0, 0x8E, 0, 0x0E, 0, 0xCE};
 
-const struct uop *fpu_slow_memory(UOP_ARGS)
+static void memory_form(struct cpu *c, const struct uop *u)
 {
-    uop_sync(c, u, fa, fb, budget);
-    fpu_check_waiting(c);
     unsigned op = (unsigned)(u->imm >> 8) & 7, reg = (u->imm >> 3) & 7;
     unsigned size = operand_bytes[op][reg];
     bool write = (stores[op] >> reg) & 1;
@@ -201,6 +199,13 @@ const struct uop *fpu_slow_memory(UOP_ARGS)
         mmu_store_block(c, linear, operand, size);
     fpu_note(c, u, c->rip);
     fpu_note_data(c, u);
+}
+
+const struct uop *fpu_slow_memory(UOP_ARGS)
+{
+    uop_sync(c, u, fa, fb, budget);
+    fpu_check_waiting(c);
+    memory_form(c, u);
     return uop_resume(c, u);
 }
 

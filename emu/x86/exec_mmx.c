@@ -33,14 +33,13 @@ static uint64_t mmx_load(struct cpu *c, const struct uop *u, unsigned size)
                : mmx_get(c, u->rm);
 }
 
-static const struct uop *mmx_slow(UOP_ARGS, mmx_body *body, unsigned size)
+static void mmx_slow(struct cpu *c, const struct uop *u, mmx_body *body,
+                     unsigned size)
 {
-    uop_sync(c, u, fa, fb, budget);
     mmx_check(c);
     uint64_t b = mmx_load(c, u, size);
     mmx_enter(c);
     mmx_set(c, u->reg, body(mmx_get(c, u->reg), b));
-    return uop_resume(c, u);
 }
 
 /* Quick ones look for a waiting x87 exception themselves. */
@@ -75,7 +74,9 @@ ALWAYS_INLINE bool mmx_quick_load(const struct cpu *c, const struct uop *u,
 #define HANDLERS(NAME, SIZE)                                                   \
     static const struct uop *NAME##_slow(UOP_ARGS)                             \
     {                                                                          \
-        return mmx_slow(c, u, fa, fb, budget, NAME##_body, SIZE);              \
+        uop_sync(c, u, fa, fb, budget);                                        \
+        mmx_slow(c, u, NAME##_body, SIZE);                                     \
+        return uop_resume(c, u);                                               \
     }                                                                          \
     static const struct uop *NAME##_reg(UOP_ARGS)                              \
     {                                                                          \

@@ -101,24 +101,28 @@ static void copy_up(uint8_t *to, const uint8_t *from, size_t bytes, unsigned w)
     }
 }
 
+/* The first element goes by way of the TLB, so that both pages get into it; the
+ * source's host pointer is taken before the store, which may put the source's
+ * page out again when both have the same place in the TLB. */
 static uint64_t movs_chunk(const struct string *s, uint64_t count)
 {
     struct cpu *c = s->c;
     uint64_t from = source_at(s), to = dest_at(s, true);
     const void *host_from;
     void *host_to;
-    if (count > 1 && !(c->eflags & FLAG_DF) &&
-        tlb_read(c, from, s->w, &host_from) &&
-        tlb_write(c, to, s->w, &host_to)) {
-        uint64_t n = span(s, s->source, R_SI, from);
-        uint64_t m = span(s, SEG_ES, R_DI, to);
-        n = n < m ? n : m;
-        n = n < count ? n : count;
-        copy_up(host_to, host_from, n * s->w, s->w);
-        return n;
-    }
-    mem_store(c, to, mem_load(c, from, s->w), s->w);
-    return 1;
+    uint64_t value = mem_load(c, from, s->w);
+    bool plain = count > 1 && !(c->eflags & FLAG_DF) &&
+                 tlb_read(c, from, s->w, &host_from);
+    mem_store(c, to, value, s->w);
+    if (!plain || !tlb_write(c, to, s->w, &host_to))
+        return 1;
+    uint64_t n = span(s, s->source, R_SI, from);
+    uint64_t m = span(s, SEG_ES, R_DI, to);
+    n = n < m ? n : m;
+    n = n < count ? n : count;
+    copy_up((uint8_t *)host_to + s->w, (const uint8_t *)host_from + s->w,
+            (n - 1) * s->w, s->w);
+    return n;
 }
 
 static void fill(uint8_t *to, uint64_t value, uint64_t n, unsigned w)
@@ -127,8 +131,13 @@ static void fill(uint8_t *to, uint64_t value, uint64_t n, unsigned w)
         memset(to, (int)(value & 0xFF), n);
         return;
     }
-    for (uint64_t i = 0; i < n; i++)
-        memcpy(to + i * w, &value, w);
+    uint64_t pattern = w == 2   ? (uint16_t)value * UINT64_C(0x0001000100010001)
+                       : w == 4 ? (uint32_t)value * UINT64_C(0x0000000100000001)
+                                : value;
+    size_t bytes = n * w, done = 0;
+    for (; done + 8 <= bytes; done += 8)
+        memcpy(to + done, &pattern, 8);
+    memcpy(to + done, &pattern, bytes - done);
 }
 
 static uint64_t stos_chunk(const struct string *s, uint64_t count)
@@ -231,6 +240,60 @@ ALWAYS_INLINE void one_element(const struct string *s, enum string_op op)
     }
 }
 
+/* Elements of [a] against [b], or against rAX when b is NULL, until one ends
+ * the repetition: how many were looked at, the last of them included. */
+ALWAYS_INLINE uint64_t scan(const uint8_t *a, const uint8_t *b, uint64_t value,
+                            uint64_t n, unsigned w, bool while_equal)
+{
+    for (uint64_t i = 0; i < n; i++) {
+        uint64_t other = b ? host_load(b + i * w, w) : value;
+        if ((host_load(a + i * w, w) == other) != while_equal)
+            return i + 1;
+    }
+    return n;
+}
+static uint64_t scan_sized(const uint8_t *a, const uint8_t *b, uint64_t value,
+                           uint64_t n, unsigned w, bool while_equal)
+{
+    value = truncate(value, w);
+    switch (w) {
+    case 1:
+        return scan(a, b, value, n, 1, while_equal);
+    case 2:
+        return scan(a, b, value, n, 2, while_equal);
+    case 4:
+        return scan(a, b, value, n, 4, while_equal);
+    default:
+        return scan(a, b, value, n, 8, while_equal);
+    }
+}
+
+/* As many of `count` elements as plain memory in one page allows, all but the
+ * last of which change nothing that lasts: that one is left to one_element().
+ * 0 when there is no quick way. */
+static uint64_t skip_quickly(const struct string *s, enum string_op op,
+                             uint64_t count, bool while_equal)
+{
+    struct cpu *c = s->c;
+    if (op == LODS || count < 4 || (c->eflags & FLAG_DF))
+        return 0;
+    uint64_t to = dest_at(s, false);
+    const void *host_to, *host_from = NULL;
+    if (!tlb_read(c, to, s->w, &host_to))
+        return 0;
+    uint64_t n = span(s, SEG_ES, R_DI, to);
+    if (op == CMPS) {
+        uint64_t from = source_at(s);
+        if (!tlb_read(c, from, s->w, &host_from))
+            return 0;
+        uint64_t m = span(s, s->source, R_SI, from);
+        n = n < m ? n : m;
+    }
+    n = n < count ? n : count;
+    return scan_sized(host_to, host_from, c->r[R_AX], n, s->w, while_equal) -
+           1;
+}
+
 ALWAYS_INLINE const struct uop *string_loop(UOP_ARGS, enum string_op op)
 {
     struct string s = string_begin(c, u, fa, fb, budget);
@@ -240,8 +303,16 @@ ALWAYS_INLINE const struct uop *string_loop(UOP_ARGS, enum string_op op)
     }
     bool while_equal = (u->flags & UOP_REP) != 0;
     for (unsigned turn = 0; get_masked(&s, R_CX); turn++) {
-        if (turn && wanted_elsewhere(c, turn / 64))
+        if (turn && wanted_elsewhere(c, turn))
             return interrupted(c, u);
+        uint64_t skip =
+            skip_quickly(&s, op, get_masked(&s, R_CX), while_equal);
+        if (skip) {
+            advance(&s, R_DI, skip);
+            if (op == CMPS)
+                advance(&s, R_SI, skip);
+            set_masked(&s, R_CX, c->r[R_CX] - skip);
+        }
         one_element(&s, op);
         set_masked(&s, R_CX, c->r[R_CX] - 1);
         if (op != LODS && flags_zf(c->fa) != while_equal)

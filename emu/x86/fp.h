@@ -8,6 +8,7 @@
  *   and gathers the sticky flags: the guest's flags are cpu.mxcsr's and these.
  * - The host's x87 stack is empty and its control word is the guest's. Its
  *   flags are a subset of the guest's, and never unmasked ones.
+ * - So host code that runs meanwhile (devices) leaves floating point alone.
  */
 #ifndef EMU_X86_FP_H
 #define EMU_X86_FP_H

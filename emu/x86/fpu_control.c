@@ -133,32 +133,27 @@ static unsigned environment_bytes(const struct uop *u)
     return u->size == 2 ? 14 : 28;
 }
 
-const struct uop *op_fnstenv(UOP_ARGS)
+static void store_environment(struct cpu *c, const struct uop *u)
 {
-    uop_sync(c, u, fa, fb, budget);
     fpu_check(c);
     uint8_t image[28];
     unsigned size = make_environment(c, u, image);
     mmu_store_block(c, uop_linear(c, u, size, true), image, size);
     c->fpu.fcw |= FCW_MASKS;
     fpu_control_changed(c);
-    return uop_resume(c, u);
 }
 
-const struct uop *op_fldenv(UOP_ARGS)
+static void load_environment(struct cpu *c, const struct uop *u)
 {
-    uop_sync(c, u, fa, fb, budget);
     fpu_check_waiting(c);
     uint8_t image[28];
     unsigned size = environment_bytes(u);
     mmu_load_block(c, uop_linear(c, u, size, false), image, size);
     take_environment(c, u, image);
-    return uop_resume(c, u);
 }
 
-const struct uop *op_fnsave(UOP_ARGS)
+static void save(struct cpu *c, const struct uop *u)
 {
-    uop_sync(c, u, fa, fb, budget);
     fpu_check(c);
     uint8_t image[108];
     unsigned at = make_environment(c, u, image);
@@ -167,12 +162,10 @@ const struct uop *op_fnsave(UOP_ARGS)
         memcpy(image + at + n * 10, fpu_st(c, n), 10);
     mmu_store_block(c, uop_linear(c, u, size, true), image, size);
     fpu_init(c);
-    return uop_resume(c, u);
 }
 
-const struct uop *op_frstor(UOP_ARGS)
+static void restore(struct cpu *c, const struct uop *u)
 {
-    uop_sync(c, u, fa, fb, budget);
     fpu_check_waiting(c);
     uint8_t image[108];
     unsigned at = environment_bytes(u);
@@ -181,6 +174,33 @@ const struct uop *op_frstor(UOP_ARGS)
     take_environment(c, u, image);
     for (unsigned n = 0; n < 8; n++)
         memcpy(fpu_st(c, n), image + at + n * 10, 10);
+}
+
+const struct uop *op_fnstenv(UOP_ARGS)
+{
+    uop_sync(c, u, fa, fb, budget);
+    store_environment(c, u);
+    return uop_resume(c, u);
+}
+
+const struct uop *op_fldenv(UOP_ARGS)
+{
+    uop_sync(c, u, fa, fb, budget);
+    load_environment(c, u);
+    return uop_resume(c, u);
+}
+
+const struct uop *op_fnsave(UOP_ARGS)
+{
+    uop_sync(c, u, fa, fb, budget);
+    save(c, u);
+    return uop_resume(c, u);
+}
+
+const struct uop *op_frstor(UOP_ARGS)
+{
+    uop_sync(c, u, fa, fb, budget);
+    restore(c, u);
     return uop_resume(c, u);
 }
 
@@ -270,9 +290,8 @@ static uint64_t fx_address(struct cpu *c, const struct uop *u, bool write)
     return linear;
 }
 
-const struct uop *op_fxsave(UOP_ARGS)
+static void fx_save(struct cpu *c, const struct uop *u)
 {
-    uop_sync(c, u, fa, fb, budget);
     uint64_t linear = fx_address(c, u, true);
     const struct fpu *f = &c->fpu;
     uint8_t image[512] = {0};
@@ -293,12 +312,10 @@ const struct uop *op_fxsave(UOP_ARGS)
     unsigned bytes = FXSAVE_XMM + xmm_registers(c) * 16;
     memcpy(image + FXSAVE_XMM, c->xmm, bytes - FXSAVE_XMM);
     mmu_store_block(c, linear, image, bytes);
-    return uop_resume(c, u);
 }
 
-const struct uop *op_fxrstor(UOP_ARGS)
+static void fx_restore(struct cpu *c, const struct uop *u)
 {
-    uop_sync(c, u, fa, fb, budget);
     uint64_t linear = fx_address(c, u, false);
     struct fpu *f = &c->fpu;
     uint8_t image[512];
@@ -326,5 +343,18 @@ const struct uop *op_fxrstor(UOP_ARGS)
     memcpy(c->xmm, image + FXSAVE_XMM, xmm_registers(c) * 16);
     if (sse)
         fp_set_mxcsr(c, mxcsr);
+}
+
+const struct uop *op_fxsave(UOP_ARGS)
+{
+    uop_sync(c, u, fa, fb, budget);
+    fx_save(c, u);
+    return uop_resume(c, u);
+}
+
+const struct uop *op_fxrstor(UOP_ARGS)
+{
+    uop_sync(c, u, fa, fb, budget);
+    fx_restore(c, u);
     return uop_resume(c, u);
 }

@@ -12,6 +12,7 @@
 #include "emu/x86/mmu_internal.h"
 
 #include "emu/machine.h"
+#include "emu/x86/system.h"
 
 #define PAGE UINT64_C(4096)
 
@@ -162,6 +163,22 @@ static void check_breakpoints(struct cpu *c, uint64_t linear, unsigned size,
     }
 }
 
+/* --- memory-mapped I/O ---------------------------------------------------- */
+
+/* Devices may look at the clock. */
+static uint64_t mmio_read(struct cpu *c, uint64_t gpa, unsigned size)
+{
+    cpu_sync_icount(c);
+    return machine_mmio_read(c->machine, c, gpa, size);
+}
+
+static void mmio_write(struct cpu *c, uint64_t gpa, uint64_t value,
+                       unsigned size)
+{
+    cpu_sync_icount(c);
+    machine_mmio_write(c->machine, c, gpa, value, size);
+}
+
 /* --- filling -------------------------------------------------------------- */
 
 _Noreturn static void page_fault(struct cpu *c, uint64_t linear,
@@ -276,7 +293,7 @@ void mmu_physical_store(struct cpu *c, uint64_t gpa, uint64_t value,
 {
     const struct phys_page *p = mmu_phys_page(c, gpa);
     if (!p->host) {
-        machine_mmio_write(c->machine, c, gpa, value, size);
+        mmio_write(c, gpa, value, size);
     } else if (p->writable) {
         before_code_changes(c, gpa, size);
         memcpy(p->host + (gpa & (PAGE - 1)), &value, size);
@@ -310,7 +327,7 @@ static void place_read(struct cpu *c, struct place place, void *data,
         unsigned n = 8;
         while (n > size || (place.gpa & (n - 1)))
             n >>= 1;
-        uint64_t v = machine_mmio_read(c->machine, c, place.gpa, n);
+        uint64_t v = mmio_read(c, place.gpa, n);
         memcpy(out, &v, n);
         out += n;
         place.gpa += n;
@@ -335,7 +352,7 @@ static void place_write(struct cpu *c, struct place place, const void *data,
         while (n > size || (place.gpa & (n - 1)))
             n >>= 1;
         memcpy(&v, in, n);
-        machine_mmio_write(c->machine, c, place.gpa, v, n);
+        mmio_write(c, place.gpa, v, n);
         in += n;
         place.gpa += n;
         size -= n;
@@ -391,7 +408,7 @@ static uint64_t load_value(struct cpu *c, unsigned bank, uint64_t linear,
         check_breakpoints(c, linear, size, false);
         struct place place = resolve(c, bank, linear, ACCESS_READ);
         if (mmio_whole(&place))
-            return machine_mmio_read(c->machine, c, place.gpa, size);
+            return mmio_read(c, place.gpa, size);
         memcpy(&value, place.host, size);
         return value;
     }
@@ -408,7 +425,7 @@ static void store_value(struct cpu *c, unsigned bank, uint64_t linear,
         check_breakpoints(c, linear, size, true);
         if (mmio_whole(&place)) {
             if (!mmu_phys_page(c, place.gpa)->host)
-                machine_mmio_write(c->machine, c, place.gpa, value, size);
+                mmio_write(c, place.gpa, value, size);
             return;
         }
         before_code_changes(c, place.gpa, size);

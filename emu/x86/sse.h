@@ -72,10 +72,11 @@ void sse_store(struct cpu *cpu, const struct uop *u, const void *data,
 __m128i sse_run(struct cpu *cpu, sse_body *body, __m128i a, __m128i b,
                 unsigned imm);
 
-/* The slow handlers; never quick. */
-const struct uop *sse_slow(UOP_ARGS, sse_body *body, unsigned size,
-                           bool aligned);
-const struct uop *sse_fp_slow(UOP_ARGS, sse_body *body, unsigned size);
+/* All that slow handlers do between uop_sync() and uop_resume(). */
+void sse_slow(struct cpu *cpu, const struct uop *u, sse_body *body,
+              unsigned size, bool aligned);
+void sse_fp_slow(struct cpu *cpu, const struct uop *u, sse_body *body,
+                 unsigned size);
 
 /* The handlers of one instruction. */
 struct sse_forms {
@@ -125,13 +126,17 @@ static inline uop_fn *sse_choose(const struct sse_forms *f,
 #define SSE_INT_HANDLERS(NAME, SIZE, ALIGNED)                                  \
     static const struct uop *NAME##_slow(UOP_ARGS)                             \
     {                                                                          \
-        return sse_slow(c, u, fa, fb, budget, NAME##_body, SIZE, ALIGNED);     \
+        uop_sync(c, u, fa, fb, budget);                                        \
+        sse_slow(c, u, NAME##_body, SIZE, ALIGNED);                            \
+        return uop_resume(c, u);                                               \
     }                                                                          \
     SSE_QUICK(NAME, SIZE, ALIGNED)
 #define SSE_FP_HANDLERS(NAME, SIZE)                                            \
     static const struct uop *NAME##_slow(UOP_ARGS)                             \
     {                                                                          \
-        return sse_fp_slow(c, u, fa, fb, budget, NAME##_body, SIZE);           \
+        uop_sync(c, u, fa, fb, budget);                                        \
+        sse_fp_slow(c, u, NAME##_body, SIZE);                                  \
+        return uop_resume(c, u);                                               \
     }                                                                          \
     SSE_QUICK(NAME, SIZE, (SIZE) == 16)
 

@@ -236,9 +236,8 @@ TO_MMX(CVTTPD2PI)
 
 /* With a memory operand the x87 is left alone. The switch to MMX comes before
  * any SIMD exception. */
-static const struct uop *from_mmx(UOP_ARGS, sse_body *body)
+static void from_mmx(struct cpu *c, const struct uop *u, sse_body *body)
 {
-    uop_sync(c, u, fa, fb, budget);
     sse_check(c);
     __m128i b;
     if (u->flags & UOP_MEM) {
@@ -249,24 +248,24 @@ static const struct uop *from_mmx(UOP_ARGS, sse_body *body)
         b = xmm_from(mmx_get(c, u->rm));
     }
     xmm_set(c, u->reg, sse_run(c, body, xmm_get(c, u->reg), b, 0));
-    return uop_resume(c, u);
 }
 
-static const struct uop *to_mmx(UOP_ARGS, sse_body *body, unsigned size)
+static void to_mmx(struct cpu *c, const struct uop *u, sse_body *body,
+                   unsigned size)
 {
-    uop_sync(c, u, fa, fb, budget);
     sse_check(c);
     mmx_check(c);
     __m128i b = sse_load(c, u, size, size == 16);
     mmx_enter(c);
     mmx_set(c, u->reg, xmm_low(sse_run(c, body, b, b, 0)));
-    return uop_resume(c, u);
 }
 
 #define MMX_HANDLER(NAME, FUNCTION, ...)                                       \
     static const struct uop *NAME(UOP_ARGS)                                    \
     {                                                                          \
-        return FUNCTION(c, u, fa, fb, budget, NAME##_body, ##__VA_ARGS__);     \
+        uop_sync(c, u, fa, fb, budget);                                        \
+        FUNCTION(c, u, NAME##_body, ##__VA_ARGS__);                            \
+        return uop_resume(c, u);                                               \
     }
 MMX_HANDLER(CVTPI2PS, from_mmx)
 MMX_HANDLER(CVTPI2PD, from_mmx)

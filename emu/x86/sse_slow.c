@@ -31,24 +31,21 @@ void sse_store(struct cpu *c, const struct uop *u, const void *data,
     mmu_store_block(c, linear, data, size);
 }
 
-const struct uop *sse_slow(UOP_ARGS, sse_body *body, unsigned size,
-                           bool aligned)
+void sse_slow(struct cpu *c, const struct uop *u, sse_body *body,
+              unsigned size, bool aligned)
 {
-    uop_sync(c, u, fa, fb, budget);
     sse_check(c);
     __m128i b = sse_load(c, u, size, aligned);
     xmm_set(c, u->reg, body(xmm_get(c, u->reg), b, c, (uint8_t)u->imm));
-    return uop_resume(c, u);
 }
 
-const struct uop *sse_fp_slow(UOP_ARGS, sse_body *body, unsigned size)
+void sse_fp_slow(struct cpu *c, const struct uop *u, sse_body *body,
+                 unsigned size)
 {
-    uop_sync(c, u, fa, fb, budget);
     sse_check(c);
     __m128i b = sse_load(c, u, size, size == 16);
     xmm_set(c, u->reg,
             sse_run(c, body, xmm_get(c, u->reg), b, (uint8_t)u->imm));
-    return uop_resume(c, u);
 }
 
 _Noreturn static void raise_simd(struct cpu *c)

@@ -32,9 +32,9 @@ static uint64_t length_of(const struct cpu *c, const struct uop *u,
     return u->size == 8 ? c->r[reg] : sign_extend((uint32_t)c->r[reg], 4);
 }
 
-static const struct uop *compare(UOP_ARGS, const uint8_t *shelf, bool index)
+static void compare(struct cpu *c, const struct uop *u, const uint8_t *shelf,
+                    bool index)
 {
-    uop_sync(c, u, fa, fb, budget);
     sse_check(c);
     __m128i source = sse_load(c, u, 16, false);
     uint64_t ax = length_of(c, u, R_AX), cx = 0, dx = length_of(c, u, R_DX);
@@ -55,24 +55,31 @@ static const struct uop *compare(UOP_ARGS, const uint8_t *shelf, bool index)
     else
         xmm_set(c, 0, a);
     flags_unpack((uint32_t)flags, &c->fa, &c->fb);
-    return uop_resume(c, u);
 }
 
 const struct uop *op_pcmpestrm(UOP_ARGS)
 {
-    return compare(c, u, fa, fb, budget, sse_shelf_PCMPESTRM, false);
+    uop_sync(c, u, fa, fb, budget);
+    compare(c, u, sse_shelf_PCMPESTRM, false);
+    return uop_resume(c, u);
 }
 const struct uop *op_pcmpestri(UOP_ARGS)
 {
-    return compare(c, u, fa, fb, budget, sse_shelf_PCMPESTRI, true);
+    uop_sync(c, u, fa, fb, budget);
+    compare(c, u, sse_shelf_PCMPESTRI, true);
+    return uop_resume(c, u);
 }
 const struct uop *op_pcmpistrm(UOP_ARGS)
 {
-    return compare(c, u, fa, fb, budget, sse_shelf_PCMPISTRM, false);
+    uop_sync(c, u, fa, fb, budget);
+    compare(c, u, sse_shelf_PCMPISTRM, false);
+    return uop_resume(c, u);
 }
 const struct uop *op_pcmpistri(UOP_ARGS)
 {
-    return compare(c, u, fa, fb, budget, sse_shelf_PCMPISTRI, true);
+    uop_sync(c, u, fa, fb, budget);
+    compare(c, u, sse_shelf_PCMPISTRI, true);
+    return uop_resume(c, u);
 }
 
 /* CRC32 works on general registers and needs no SSE state. u->size is the

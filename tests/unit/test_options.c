@@ -21,7 +21,7 @@ static void parse(struct parsed *t, const char *line)
 {
     t->words = strdup(line);
     t->argc = 0;
-    t->argv[t->argc++] = (char *)(uintptr_t)"vitrine";
+    t->argv[t->argc++] = (char *)(uintptr_t) "vitrine";
     for (char *word = strtok(t->words, " "); word; word = strtok(NULL, " "))
         t->argv[t->argc++] = word;
     t->result = options_parse(&t->o, t->argc, t->argv);
@@ -299,8 +299,7 @@ static void test_lines(void)
                  "-device isa-debugcon,iobase=0x402,chardev=log");
     CU_ASSERT_EQUAL(t.o.debugcons, 1);
     CU_ASSERT_EQUAL(t.o.debugcon[0].iobase, 0x402);
-    CU_ASSERT_STRING_EQUAL(options_chardev_spec(&t.o,
-                                                t.o.debugcon[0].chardev),
+    CU_ASSERT_STRING_EQUAL(options_chardev_spec(&t.o, t.o.debugcon[0].chardev),
                            "file:x.log");
     release(&t);
     accepted(&t, "-debugcon file:d.log -global isa-debugcon.iobase=0x402");

@@ -109,7 +109,7 @@ ifeq ($(SANITIZE),fuzz)
 $(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o \
         $(BUILD)/support.a $(LIBS)
 	@echo "  LD  $@"
-	@$(LINK) -fsanitize=fuzzer $(PKG_LIBS) -lm
+	@$(LINK) -fsanitize=fuzzer $(PKG_LIBS) -lcunit -lm
 endif
 
 tests: $(TESTS)
@@ -154,7 +154,7 @@ asan:
 	+@$(MAKE) --no-print-directory SANITIZE=1 check
 
 fuzz:
-	@.ci/deps.sh build fuzz
+	@.ci/deps.sh build test fuzz
 	$(AGAIN) CC=clang SANITIZE=fuzz fuzzers
 	@tests/run --build $(BUILD) --fuzz $(FUZZ_SECONDS)
 

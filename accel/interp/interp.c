@@ -192,9 +192,12 @@ static uint64_t code_breakpoints(const struct cpu *c)
     return hit;
 }
 
-/* Instructions after which TF's trap is not taken: they entered a handler. */
-static bool enters_handler(const struct uop *u)
+/* Instructions after which TF's trap is not taken: they entered a handler, or
+ * loaded SS (SDM 3A 6.8.3). */
+static bool inhibits_trap(const struct uop *u)
 {
+    if (u->fn == op_mov_to_seg || u->fn == op_pop_seg)
+        return u->reg == SEG_SS;
     return u->fn == op_int || u->fn == op_int3 || u->fn == op_into ||
            u->fn == op_int1 || u->fn == op_syscall || u->fn == op_sysenter;
 }
@@ -218,7 +221,7 @@ static void run_single(struct interp *in, struct cpu *c)
     /* RF lasts for one instruction, unless that one (IRET) set it. */
     if (resume_flag && b->uops[0].fn != op_iret)
         c->eflags &= ~(uint32_t)FLAG_RF;
-    if (trap && !enters_handler(&b->uops[0]))
+    if (trap && !inhibits_trap(&b->uops[0]))
         c->dr6_trap |= UINT64_C(1) << 14;
     if (c->dr6_trap)
         c->pending |= PENDING_TRAP;

@@ -98,7 +98,7 @@ void cpu_reset(struct cpu *c)
     c->pending |= PENDING_LEAVE;
 }
 
-/* --- lines ------------------------------------------------------------------ */
+/* --- lines --------------------------------------------------------------- */
 
 void cpu_interrupt_window(struct cpu *c)
 {
@@ -172,7 +172,7 @@ uint64_t cpu_tsc(struct cpu *c)
     return clock_now_ns(&c->machine->clock) + (uint64_t)c->msr.tsc_offset;
 }
 
-/* --- EFLAGS ------------------------------------------------------------------ */
+/* --- EFLAGS -------------------------------------------------------------- */
 
 uint32_t cpu_get_eflags(const struct cpu *c)
 {
@@ -190,7 +190,7 @@ void cpu_set_eflags(struct cpu *c, uint32_t eflags)
         cpu_mode_changed(c);
 }
 
-/* --- derived values ----------------------------------------------------------- */
+/* --- derived values ------------------------------------------------------ */
 
 void cpu_choose_bank(struct cpu *c)
 {
@@ -265,7 +265,7 @@ void cpu_mode_changed(struct cpu *c)
         c->pending |= PENDING_LEAVE;
 }
 
-/* --- faults and events ------------------------------------------------------- */
+/* --- faults and events --------------------------------------------------- */
 
 _Noreturn static void raise_fault(struct cpu *c, enum vector vector,
                                   bool has_error, uint32_t error)

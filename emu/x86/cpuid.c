@@ -83,11 +83,12 @@ const struct cpu_model *cpu_model_find(const char *name)
 
 uint32_t cpu_model_signature(const struct cpu_model *m)
 {
-    return (m->family & 0xF) << 8 | (m->model & 0xF) << 4 | (m->stepping & 0xF) |
+    return (m->family & 0xF) << 8 | (m->model & 0xF) << 4 |
+           (m->stepping & 0xF) |
            (m->model >> 4) << 16;
 }
 
-/* --- -cpu NAME,+feature,-feature ------------------------------------------------ */
+/* --- -cpu NAME,+feature,-feature ----------------------------------------- */
 
 struct feature {
     const char *name;
@@ -209,7 +210,7 @@ int cpu_model_parse(const char *spec, struct cpu_model *out, char *error,
     return 0;
 }
 
-/* --- the instruction --------------------------------------------------------------- */
+/* --- the instruction ----------------------------------------------------- */
 
 static uint32_t pack(const char *text)
 {

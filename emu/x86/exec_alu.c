@@ -16,7 +16,7 @@ ALWAYS_INLINE const struct uop *alu_register(UOP_ARGS, enum alu op, unsigned w,
                                              bool imm, bool dead)
 {
     uint64_t a = quick_get(c, u->rm, w);
-    uint64_t b = imm ? truncate(u->imm, w) : quick_get(c, u->reg, w);
+    uint64_t b = imm ? trunc_to(u->imm, w) : quick_get(c, u->reg, w);
     uint64_t a2 = fa, b2 = fb;
     uint64_t result = alu(op, w, a, b, &a2, &b2);
     if (writes_back(op))
@@ -45,7 +45,7 @@ ALWAYS_INLINE const struct uop *alu_store(UOP_ARGS, enum alu op, unsigned w,
                                           uop_fn *slow)
 {
     uint64_t linear = quick_ea(c, u, kind);
-    uint64_t b = imm ? truncate(u->imm, w) : quick_get(c, u->reg, w);
+    uint64_t b = imm ? trunc_to(u->imm, w) : quick_get(c, u->reg, w);
     if (writes_back(op)) {
         void *p;
         if (UNLIKELY(!tlb_write(c, linear, w, &p)))
@@ -72,7 +72,7 @@ ALWAYS_INLINE const struct uop *alu_slow_w(UOP_ARGS, enum alu op, unsigned w,
     if (write)
         mmu_probe_write(c, linear, w);
     uint64_t m = mem_load(c, linear, w);
-    uint64_t r = form == FROM_IMM ? truncate(u->imm, w)
+    uint64_t r = form == FROM_IMM ? trunc_to(u->imm, w)
                                   : quick_get(c, u->reg, w);
     uint64_t result = form == TO_REG ? alu(op, w, r, m, &fa, &fb)
                                      : alu(op, w, m, r, &fa, &fb);

@@ -15,20 +15,20 @@ ALWAYS_INLINE uint64_t unary(enum unary op, unsigned w, uint64_t a,
     uint64_t result, cv;
     switch (op) {
     case UNARY_NOT:
-        return truncate(~a, w);
+        return trunc_to(~a, w);
     case UNARY_NEG:
-        result = truncate(0 - a, w);
+        result = trunc_to(0 - a, w);
         cv = a | result;
         *fa = sign_extend(result, w);
         *fb = carries(cv, w);
         return result;
     case UNARY_INC:
-        result = truncate(a + 1, w);
-        cv = truncate((a & 1) | ((a | 1) & ~result), w);
+        result = trunc_to(a + 1, w);
+        cv = trunc_to((a & 1) | ((a | 1) & ~result), w);
         break;
     default:
-        result = truncate(a - 1, w);
-        cv = truncate((~a & 1) | ((~a | 1) & result), w);
+        result = trunc_to(a - 1, w);
+        cv = trunc_to((~a & 1) | ((~a | 1) & result), w);
         break;
     }
     /* CF stays: keep it, and give PO the value that makes OF right. */
@@ -140,8 +140,8 @@ const struct uop *op_mul(UOP_ARGS)
     uop_sync(c, u, fa, fb, budget);
     unsigned w = u->size;
     u128 product = (u128)reg_get(c, R_AX, w) * uop_get_rm(c, u, w);
-    uint64_t low = truncate((uint64_t)product, w);
-    uint64_t high = truncate((uint64_t)(product >> (w * 8)), w);
+    uint64_t low = trunc_to((uint64_t)product, w);
+    uint64_t high = trunc_to((uint64_t)(product >> (w * 8)), w);
     set_double(c, w, high, low);
     multiply_flags(c, w, low, high != 0);
     return uop_resume(c, u);
@@ -153,8 +153,8 @@ const struct uop *op_imul1(UOP_ARGS)
     unsigned w = u->size;
     i128 product = (i128)(int64_t)sign_extend(reg_get(c, R_AX, w), w) *
                    (int64_t)sign_extend(uop_get_rm(c, u, w), w);
-    uint64_t low = truncate((uint64_t)product, w);
-    uint64_t high = truncate((uint64_t)((u128)product >> (w * 8)), w);
+    uint64_t low = trunc_to((uint64_t)product, w);
+    uint64_t high = trunc_to((uint64_t)((u128)product >> (w * 8)), w);
     set_double(c, w, high, low);
     multiply_flags(c, w, low, product != (int64_t)sign_extend(low, w));
     return uop_resume(c, u);
@@ -174,7 +174,7 @@ ALWAYS_INLINE uint64_t imul(unsigned w, uint64_t a, uint64_t b, uint64_t *fa,
     }
     *fa = sign_extend((uint64_t)product, w);
     *fb = flags_co(overflow, overflow);
-    return truncate((uint64_t)product, w);
+    return trunc_to((uint64_t)product, w);
 }
 #define IMUL_W(W, ...)                                                         \
     static const struct uop *imul_rr_##W(UOP_ARGS)                             \
@@ -250,7 +250,7 @@ const struct uop *op_div(UOP_ARGS)
                 : "0"(c->r[R_AX]), "1"(c->r[R_DX]), "r"(divisor)
                 : "cc");
     }
-    if (quotient != truncate(quotient, w))
+    if (quotient != trunc_to(quotient, w))
         cpu_fault(c, VEC_DE);
     set_double(c, w, rest, quotient);
     return uop_resume(c, u);
@@ -284,8 +284,8 @@ const struct uop *op_idiv(UOP_ARGS)
     int64_t rest = (int64_t)(n % divisor);
     if (quotient != (int64_t)sign_extend((uint64_t)quotient, w))
         cpu_fault(c, VEC_DE);
-    set_double(c, w, truncate((uint64_t)rest, w),
-               truncate((uint64_t)quotient, w));
+    set_double(c, w, trunc_to((uint64_t)rest, w),
+               trunc_to((uint64_t)quotient, w));
     return uop_resume(c, u);
 }
 
@@ -423,13 +423,13 @@ static void add_flags(struct cpu *c, unsigned w, uint64_t a, uint64_t b,
                       uint64_t result)
 {
     c->fa = sign_extend(result, w);
-    c->fb = carries(truncate((a & b) | ((a | b) & ~result), w), w);
+    c->fb = carries(trunc_to((a & b) | ((a | b) & ~result), w), w);
 }
 static void compare_flags(struct cpu *c, unsigned w, uint64_t a, uint64_t b)
 {
-    uint64_t result = truncate(a - b, w);
+    uint64_t result = trunc_to(a - b, w);
     c->fa = sign_extend(result, w);
-    c->fb = carries(truncate((~a & b) | ((~a | b) & result), w), w);
+    c->fb = carries(trunc_to((~a & b) | ((~a | b) & result), w), w);
 }
 
 const struct uop *op_xadd(UOP_ARGS)
@@ -444,7 +444,7 @@ const struct uop *op_xadd(UOP_ARGS)
     } else {
         m = reg_get(c, u->rm, w);
     }
-    uint64_t sum = truncate(m + r, w);
+    uint64_t sum = trunc_to(m + r, w);
     if (u->flags & UOP_MEM) {
         mem_store(c, linear, sum, w);
         reg_set(c, u->reg, m, w);
@@ -541,5 +541,11 @@ const struct uop *op_sahf(UOP_ARGS)
 const struct uop *op_lahf(UOP_ARGS)
 {
     reg_set(c, 1, (flags_pack(fa, fb) & 0xD5) | 2, 1);
+    return uop_next(c, u, fa, fb, budget);
+}
+/* AL = CF ? FF : 00; every Intel processor has it, no early manual does. */
+const struct uop *op_salc(UOP_ARGS)
+{
+    reg_set(c, R_AX, flags_cf(fb) ? 0xFF : 0, 1);
     return uop_next(c, u, fa, fb, budget);
 }

@@ -85,7 +85,7 @@ const struct uop *op_loop(UOP_ARGS)
     if (u->reg == 3) {
         taken = count == 0;
     } else {
-        count = truncate(count - 1, w);
+        count = trunc_to(count - 1, w);
         taken = count != 0 &&
                 (u->reg == 2 || flags_zf(fa) == (u->reg == 1));
     }
@@ -337,10 +337,10 @@ static void enter_pushes(struct cpu *c, unsigned w, unsigned stack,
     for (unsigned n = 0; n < count; n++) {
         uint64_t value = n == 0 ? bp : sp - w;
         if (n > 0 && n < level) {
-            uint64_t from = truncate(bp - n * w, stack);
+            uint64_t from = trunc_to(bp - n * w, stack);
             value = mem_load(c, segment_linear(c, SEG_SS, from, w, false), w);
         }
-        uint64_t to = truncate(sp - (n + 1) * w, stack);
+        uint64_t to = trunc_to(sp - (n + 1) * w, stack);
         uint64_t linear = segment_linear(c, SEG_SS, to, w, true);
         if (probe)
             mmu_probe_write(c, linear, w);
@@ -355,11 +355,11 @@ const struct uop *op_enter(UOP_ARGS)
     unsigned w = u->size, level = (u->imm >> 16) & 31;
     unsigned stack = cpu_64bit(c) ? 8 : c->mode & MODE_STACK32 ? 4 : 2;
     uint64_t sp = c->r[R_SP], pushed = (level ? level + 1 : 1) * w;
-    uint64_t end = truncate(sp - pushed - (u->imm & 0xFFFF), stack);
+    uint64_t end = trunc_to(sp - pushed - (u->imm & 0xFFFF), stack);
     mmu_probe_write(c, segment_linear(c, SEG_SS, end, w, true), w);
     enter_pushes(c, w, stack, level, true);
     enter_pushes(c, w, stack, level, false);
-    reg_set(c, R_BP, truncate(sp - w, stack), w);
+    reg_set(c, R_BP, trunc_to(sp - w, stack), w);
     reg_set(c, R_SP, end, stack);
     return uop_resume(c, u);
 }

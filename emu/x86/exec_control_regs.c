@@ -30,7 +30,7 @@ void cpu_paging_event(struct cpu *c, enum paging_event what, uint64_t value)
     cpu_event(c, &event);
 }
 
-/* --- PAE page-directory pointers (SDM 3A 4.4.1) ----------------------------------- */
+/* --- PAE page-directory pointers (SDM 3A 4.4.1) -------------------------- */
 
 /* Loads the four registers from memory. False: reserved bits are set. */
 static bool load_pdptes(struct cpu *c, uint64_t cr3)
@@ -50,7 +50,7 @@ static bool load_pdptes(struct cpu *c, uint64_t cr3)
     return true;
 }
 
-/* --- CR0, CR3, CR4 ------------------------------------------------------------------ */
+/* --- CR0, CR3, CR4 ------------------------------------------------------- */
 
 /* PG goes up: long mode if EFER.LME says so, else PAE tables if CR4 does. */
 static bool enter_paging(struct cpu *c)
@@ -179,7 +179,7 @@ static bool cr8_write(struct cpu *c, uint64_t value)
     return true;
 }
 
-/* --- MOV CR --------------------------------------------------------------------------- */
+/* --- MOV CR -------------------------------------------------------------- */
 
 static bool cr_exists(const struct cpu *c, unsigned number)
 {
@@ -280,7 +280,7 @@ const struct uop *op_lmsw(UOP_ARGS)
     return uop_leave(c, u);
 }
 
-/* --- MOV DR ---------------------------------------------------------------------------- */
+/* --- MOV DR -------------------------------------------------------------- */
 
 /* The register that number means, after all checks. */
 static unsigned debug_register(struct cpu *c, unsigned number)

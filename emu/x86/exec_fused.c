@@ -46,7 +46,7 @@ ALWAYS_INLINE const struct uop *fused(UOP_ARGS, enum alu op, unsigned w,
                                       bool imm, unsigned cc)
 {
     uint64_t a = quick_get(c, u->rm, w);
-    uint64_t b = imm ? truncate(u->imm, w) : quick_get(c, u->reg, w);
+    uint64_t b = imm ? trunc_to(u->imm, w) : quick_get(c, u->reg, w);
     uint64_t result = alu(op, w, a, b, &fa, &fb);
     if (op != ALU_CMP && op != ALU_TEST)
         reg_set(c, u->rm, result, w);

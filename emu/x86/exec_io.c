@@ -65,7 +65,7 @@ const struct uop *op_out(UOP_ARGS)
     return uop_resume(c, u);
 }
 
-/* --- strings ---------------------------------------------------------------------- */
+/* --- strings ------------------------------------------------------------- */
 
 static uint64_t address_mask(const struct uop *u)
 {

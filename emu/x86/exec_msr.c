@@ -48,7 +48,7 @@ enum {
 #define MISC_ENABLE_FIXED 0x1800u
 #define MISC_ENABLE_WRITABLE UINT64_C(0x450089)
 
-/* --- paging-related: EFER ------------------------------------------------------------ */
+/* --- paging-related: EFER ------------------------------------------------ */
 
 static bool efer_write(struct cpu *c, uint64_t value)
 {
@@ -74,7 +74,7 @@ static bool efer_write(struct cpu *c, uint64_t value)
     return true;
 }
 
-/* --- memory types ------------------------------------------------------------------- */
+/* --- memory types -------------------------------------------------------- */
 
 static bool mtrr_type_valid(unsigned type)
 {
@@ -153,7 +153,7 @@ static bool mtrr_write(struct cpu *c, uint32_t index, uint64_t value)
     return true;
 }
 
-/* --- registers that are storage ---------------------------------------------------------- */
+/* --- registers that are storage ------------------------------------------ */
 
 /* Plain 64-bit storage, `canonical` ones with that check. */
 static uint64_t *plain(struct cpu *c, uint32_t index, bool *is_address)
@@ -204,7 +204,7 @@ static bool plain_write(struct cpu *c, uint64_t *where, bool is_address,
     return true;
 }
 
-/* --- reading ----------------------------------------------------------------------------- */
+/* --- reading ------------------------------------------------------------- */
 
 static bool read_rest(struct cpu *c, uint32_t index, uint64_t *value)
 {
@@ -287,7 +287,7 @@ bool msr_read(struct cpu *c, uint32_t index, uint64_t *value)
     return read_rest(c, index, value);
 }
 
-/* --- writing ----------------------------------------------------------------------------- */
+/* --- writing ------------------------------------------------------------- */
 
 static bool feature_control_write(struct cpu *c, uint64_t value)
 {
@@ -376,7 +376,7 @@ bool msr_write(struct cpu *c, uint32_t index, uint64_t value)
     return write_rest(c, index, value);
 }
 
-/* --- instructions ------------------------------------------------------------------------- */
+/* --- instructions -------------------------------------------------------- */
 
 static void msr_event(struct cpu *c, uint32_t index, uint64_t value,
                       bool write)

@@ -17,7 +17,7 @@ static void set_zf(struct cpu *c, bool zf)
     flags_unpack(flags | (zf ? (uint32_t)FLAG_ZF : 0), &c->fa, &c->fb);
 }
 
-/* --- segment registers ------------------------------------------------------------ */
+/* --- segment registers --------------------------------------------------- */
 
 const struct uop *op_push_seg(UOP_ARGS)
 {
@@ -91,7 +91,7 @@ const struct uop *op_lseg(UOP_ARGS)
     return uop_leave(c, u);
 }
 
-/* --- selectors and descriptors ---------------------------------------------------------- */
+/* --- selectors and descriptors ------------------------------------------- */
 
 static void require_protected(struct cpu *c)
 {
@@ -150,9 +150,8 @@ static bool type_in(const struct cpu *c, const struct descriptor *d,
     return ((c->long_mode ? long_mode : legacy) >> DESC_TYPE(d)) & 1;
 }
 
-const struct uop *op_lar(UOP_ARGS)
+static NOINLINE void do_lar(struct cpu *c, const struct uop *u)
 {
-    uop_sync(c, u, fa, fb, budget);
     require_protected(c);
     cpu_sensitive(c, SENSITIVE_LAR);
     struct descriptor d;
@@ -160,12 +159,17 @@ const struct uop *op_lar(UOP_ARGS)
     if (found)
         reg_set(c, u->reg, d.hi & 0x00F0FF00, u->size);
     set_zf(c, found);
+}
+
+const struct uop *op_lar(UOP_ARGS)
+{
+    uop_sync(c, u, fa, fb, budget);
+    do_lar(c, u);
     return uop_resume(c, u);
 }
 
-const struct uop *op_lsl(UOP_ARGS)
+static NOINLINE void do_lsl(struct cpu *c, const struct uop *u)
 {
-    uop_sync(c, u, fa, fb, budget);
     require_protected(c);
     cpu_sensitive(c, SENSITIVE_LSL);
     struct descriptor d;
@@ -173,32 +177,48 @@ const struct uop *op_lsl(UOP_ARGS)
     if (found)
         reg_set(c, u->reg, descriptor_limit(&d), u->size);
     set_zf(c, found);
+}
+
+const struct uop *op_lsl(UOP_ARGS)
+{
+    uop_sync(c, u, fa, fb, budget);
+    do_lsl(c, u);
     return uop_resume(c, u);
 }
 
-const struct uop *op_verr(UOP_ARGS)
+static NOINLINE void do_verr(struct cpu *c, const struct uop *u)
 {
-    uop_sync(c, u, fa, fb, budget);
     require_protected(c);
     cpu_sensitive(c, SENSITIVE_VERR);
     struct descriptor d;
     bool readable = inspect(c, u, &d) && (d.hi & DESC_S) &&
                     (!descriptor_is_code(&d) || (d.hi & 0x200));
     set_zf(c, readable);
+}
+
+const struct uop *op_verr(UOP_ARGS)
+{
+    uop_sync(c, u, fa, fb, budget);
+    do_verr(c, u);
     return uop_resume(c, u);
+}
+
+static NOINLINE void do_verw(struct cpu *c, const struct uop *u)
+{
+    require_protected(c);
+    cpu_sensitive(c, SENSITIVE_VERW);
+    struct descriptor d;
+    set_zf(c, inspect(c, u, &d) && descriptor_is_writable_data(&d));
 }
 
 const struct uop *op_verw(UOP_ARGS)
 {
     uop_sync(c, u, fa, fb, budget);
-    require_protected(c);
-    cpu_sensitive(c, SENSITIVE_VERW);
-    struct descriptor d;
-    set_zf(c, inspect(c, u, &d) && descriptor_is_writable_data(&d));
+    do_verw(c, u);
     return uop_resume(c, u);
 }
 
-/* --- LDTR and TR ---------------------------------------------------------------------- */
+/* --- LDTR and TR --------------------------------------------------------- */
 
 static const struct uop *store_selector(struct cpu *c, const struct uop *u,
                                         uint16_t selector,
@@ -249,28 +269,32 @@ static uint64_t system_base(struct cpu *c, const struct descriptor *d)
     return base;
 }
 
-const struct uop *op_lldt(UOP_ARGS)
+static NOINLINE void do_lldt(struct cpu *c, const struct uop *u)
 {
-    uop_sync(c, u, fa, fb, budget);
     require_protected(c);
     cpu_sensitive(c, SENSITIVE_LLDT);
     cpu_require_cpl0(c);
     uint16_t selector = (uint16_t)uop_get_rm(c, u, 2);
     if (selector_null(selector)) {
         c->ldtr = (struct segment){.selector = selector};
-        return uop_resume(c, u);
+        return;
     }
     struct descriptor d;
     system_descriptor(c, selector, 1u << SYS_LDT, &d);
     uint64_t base = system_base(c, &d);
     descriptor_to_segment(&d, &c->ldtr);
     c->ldtr.base = base;
+}
+
+const struct uop *op_lldt(UOP_ARGS)
+{
+    uop_sync(c, u, fa, fb, budget);
+    do_lldt(c, u);
     return uop_resume(c, u);
 }
 
-const struct uop *op_ltr(UOP_ARGS)
+static NOINLINE void do_ltr(struct cpu *c, const struct uop *u)
 {
-    uop_sync(c, u, fa, fb, budget);
     require_protected(c);
     cpu_sensitive(c, SENSITIVE_LTR);
     cpu_require_cpl0(c);
@@ -284,10 +308,16 @@ const struct uop *op_ltr(UOP_ARGS)
     descriptor_set_busy(c, &d, true);
     descriptor_to_segment(&d, &c->tr);
     c->tr.base = base;
+}
+
+const struct uop *op_ltr(UOP_ARGS)
+{
+    uop_sync(c, u, fa, fb, budget);
+    do_ltr(c, u);
     return uop_resume(c, u);
 }
 
-/* --- FS and GS bases ---------------------------------------------------------------------- */
+/* --- FS and GS bases ----------------------------------------------------- */
 
 static enum seg base_segment(struct cpu *c, const struct uop *u)
 {

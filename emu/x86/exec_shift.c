@@ -27,11 +27,11 @@ ALWAYS_INLINE void rotate(struct shifted *s, enum shift op, unsigned w,
 {
     unsigned bits = w * 8, n = count % bits, top = bits - 1;
     if (op == SHIFT_ROL) {
-        s->result = n ? truncate(a << n | a >> (bits - n), w) : a;
+        s->result = n ? trunc_to(a << n | a >> (bits - n), w) : a;
         bool cf = bit(s->result, 0);
         rotate_flags(s, cf, cf ^ bit(s->result, top));
     } else {
-        s->result = n ? truncate(a >> n | a << (bits - n), w) : a;
+        s->result = n ? trunc_to(a >> n | a << (bits - n), w) : a;
         bool cf = bit(s->result, top);
         rotate_flags(s, cf, cf ^ bit(s->result, top - 1));
     }
@@ -50,12 +50,12 @@ ALWAYS_INLINE void rotate_carry(struct shifted *s, enum shift op, unsigned w,
         if (n >= 64)
             high = 0;
         uint64_t low = n > 1 ? a >> (bits + 1 - n) : 0;
-        s->result = truncate(high | carry << (n - 1) | low, w);
+        s->result = trunc_to(high | carry << (n - 1) | low, w);
         cf = bit(a, bits - n);
     } else if (n) {
         uint64_t low = n >= 64 ? 0 : a >> n;
         uint64_t high = n > 1 ? a << (bits + 1 - n) : 0;
-        s->result = truncate(low | carry << (bits - n) | high, w);
+        s->result = trunc_to(low | carry << (bits - n) | high, w);
         cf = bit(a, n - 1);
     }
     bool of = op == SHIFT_RCL ? cf ^ bit(s->result, top)
@@ -70,7 +70,7 @@ ALWAYS_INLINE void shift(struct shifted *s, enum shift op, unsigned w,
     unsigned top = w * 8 - 1;
     bool cf, of;
     if (op == SHIFT_SHL) {
-        s->result = truncate(a << count, w);
+        s->result = trunc_to(a << count, w);
         cf = count <= top + 1 && bit(a, top + 1 - count);
         of = cf ^ bit(s->result, top);
     } else if (op == SHIFT_SHR) {
@@ -79,7 +79,7 @@ ALWAYS_INLINE void shift(struct shifted *s, enum shift op, unsigned w,
         of = bit(s->result << 1 ^ s->result, top);
     } else {
         int64_t v = (int64_t)sign_extend(a, w);
-        s->result = truncate((uint64_t)(v >> count), w);
+        s->result = trunc_to((uint64_t)(v >> count), w);
         cf = bit((uint64_t)v, count - 1);
         of = false;
     }
@@ -227,10 +227,10 @@ static struct shifted double_shift(bool left, unsigned w, uint64_t dest,
                         : (all >> count) & 0xFFFF;
         cf = left ? bit(all, 48 - count) : bit(all, count - 1);
     } else if (left) {
-        s.result = truncate(dest << count | src >> (bits - count), w);
+        s.result = trunc_to(dest << count | src >> (bits - count), w);
         cf = bit(dest, bits - count);
     } else {
-        s.result = truncate(dest >> count | src << (bits - count), w);
+        s.result = trunc_to(dest >> count | src << (bits - count), w);
         cf = bit(dest, count - 1);
     }
     bool of = bit(s.result ^ dest, bits - 1);

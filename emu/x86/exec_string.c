@@ -104,12 +104,12 @@ static void copy_up(uint8_t *to, const uint8_t *from, size_t bytes, unsigned w)
 /* The first element goes by way of the TLB, so that both pages get into it; the
  * source's host pointer is taken before the store, which may put the source's
  * page out again when both have the same place in the TLB. */
-static uint64_t movs_chunk(const struct string *s, uint64_t count)
+static NOINLINE uint64_t movs_chunk(const struct string *s, uint64_t count)
 {
     struct cpu *c = s->c;
     uint64_t from = source_at(s), to = dest_at(s, true);
-    const void *host_from;
-    void *host_to;
+    const void *host_from = NULL;
+    void *host_to = NULL;
     uint64_t value = mem_load(c, from, s->w);
     bool plain = count > 1 && !(c->eflags & FLAG_DF) &&
                  tlb_read(c, from, s->w, &host_from);
@@ -140,7 +140,7 @@ static void fill(uint8_t *to, uint64_t value, uint64_t n, unsigned w)
     memcpy(to + done, &pattern, bytes - done);
 }
 
-static uint64_t stos_chunk(const struct string *s, uint64_t count)
+static NOINLINE uint64_t stos_chunk(const struct string *s, uint64_t count)
 {
     struct cpu *c = s->c;
     uint64_t to = dest_at(s, true), value = c->r[R_AX];
@@ -211,9 +211,9 @@ enum string_op { LODS, CMPS, SCAS };
 
 static void compare(struct cpu *c, unsigned w, uint64_t a, uint64_t b)
 {
-    uint64_t result = truncate(a - b, w);
+    uint64_t result = trunc_to(a - b, w);
     c->fa = sign_extend(result, w);
-    c->fb = carries(truncate((~a & b) | ((~a | b) & result), w), w);
+    c->fb = carries(trunc_to((~a & b) | ((~a | b) & result), w), w);
 }
 
 ALWAYS_INLINE void one_element(const struct string *s, enum string_op op)
@@ -255,7 +255,7 @@ ALWAYS_INLINE uint64_t scan(const uint8_t *a, const uint8_t *b, uint64_t value,
 static uint64_t scan_sized(const uint8_t *a, const uint8_t *b, uint64_t value,
                            uint64_t n, unsigned w, bool while_equal)
 {
-    value = truncate(value, w);
+    value = trunc_to(value, w);
     switch (w) {
     case 1:
         return scan(a, b, value, n, 1, while_equal);

@@ -13,7 +13,7 @@
 #include "emu/x86/system.h"
 #include "emu/x86/decode.h"
 
-/* --- far transfers and interrupts --------------------------------------------------- */
+/* --- far transfers and interrupts ---------------------------------------- */
 
 /* The pointer operand of a far jump or call through memory. */
 static uint16_t far_pointer(struct cpu *c, const struct uop *u,
@@ -154,7 +154,7 @@ const struct uop *op_ud(UOP_ARGS)
     cpu_fault(c, VEC_UD);
 }
 
-/* --- flags -------------------------------------------------------------------------- */
+/* --- flags --------------------------------------------------------------- */
 
 /* CLI and STI (without VME and PVI). */
 static void require_iopl(struct cpu *c)
@@ -270,7 +270,7 @@ const struct uop *op_stac(UOP_ARGS)
     return set_ac(c, u, true);
 }
 
-/* --- halting, caches, TLB ---------------------------------------------------------------- */
+/* --- halting, caches, TLB ------------------------------------------------ */
 
 const struct uop *op_hlt(UOP_ARGS)
 {
@@ -316,7 +316,7 @@ const struct uop *op_invlpg(UOP_ARGS)
     return uop_leave(c, u);
 }
 
-/* --- descriptor-table registers ------------------------------------------------------------ */
+/* --- descriptor-table registers ------------------------------------------ */
 
 static const struct uop *store_table(struct cpu *c, const struct uop *u,
                                      const struct table_register *table)
@@ -379,11 +379,10 @@ const struct uop *op_lidt(UOP_ARGS)
     return load_table(c, u, &c->idtr);
 }
 
-/* --- identification, time -------------------------------------------------------------------- */
+/* --- identification, time ------------------------------------------------ */
 
-const struct uop *op_cpuid(UOP_ARGS)
+static NOINLINE void do_cpuid(struct cpu *c, const struct uop *u)
 {
-    uop_sync(c, u, fa, fb, budget);
     uint32_t leaf = (uint32_t)c->r[R_AX], out[4];
     uint32_t subleaf = (uint32_t)c->r[R_CX];
     struct event event = {
@@ -396,6 +395,12 @@ const struct uop *op_cpuid(UOP_ARGS)
     c->r[R_BX] = out[1];
     c->r[R_CX] = out[2];
     c->r[R_DX] = out[3];
+}
+
+const struct uop *op_cpuid(UOP_ARGS)
+{
+    uop_sync(c, u, fa, fb, budget);
+    do_cpuid(c, u);
     return uop_resume(c, u);
 }
 
@@ -437,7 +442,7 @@ const struct uop *op_rdpmc(UOP_ARGS)
     cpu_gp(c);
 }
 
-/* --- fast system calls ----------------------------------------------------------------------- */
+/* --- fast system calls --------------------------------------------------- */
 
 /* CS and SS as SYSCALL and its kin make them, out of no descriptor. */
 static void flat_segments(struct cpu *c, uint16_t cs, uint16_t ss,

@@ -11,7 +11,7 @@
 #include "emu/x86/system.h"
 #include "emu/x86/uop.h"
 
-/* --- stacks -------------------------------------------------------------------- */
+/* --- stacks -------------------------------------------------------------- */
 
 uint64_t stack_mask(const struct cpu *c)
 {
@@ -133,7 +133,7 @@ void stack_commit(struct cpu *c, struct stack *stack, bool inner)
     stack_set_sp(c, stack->sp, stack->mask);
 }
 
-/* --- common to JMP and CALL ------------------------------------------------------ */
+/* --- common to JMP and CALL ---------------------------------------------- */
 
 static uint64_t offset_mask(unsigned operand_size)
 {
@@ -238,7 +238,7 @@ static bool is_call_gate(const struct cpu *c, const struct descriptor *d)
            (DESC_TYPE(d) == SYS_CALL16 && !c->long_mode);
 }
 
-/* --- JMP -------------------------------------------------------------------- */
+/* --- JMP ----------------------------------------------------------------- */
 
 static void jump_gate(struct cpu *c, struct descriptor *gate)
 {
@@ -280,7 +280,7 @@ void segment_far_jump(struct cpu *c, uint16_t selector, uint64_t offset,
     }
 }
 
-/* --- CALL ------------------------------------------------------------------- */
+/* --- CALL ---------------------------------------------------------------- */
 
 static void call_real(struct cpu *c, uint16_t selector, uint64_t offset,
                       unsigned size, uint64_t return_rip)
@@ -369,7 +369,7 @@ void segment_far_call(struct cpu *c, uint16_t selector, uint64_t offset,
         cpu_fault_error(c, VEC_GP, selector & 0xFFFCu);
 }
 
-/* --- RET -------------------------------------------------------------------- */
+/* --- RET ----------------------------------------------------------------- */
 
 /* The stack segment that a return to an outer ring finds. In 64-bit mode it
  * may be null below ring 3. */

@@ -59,7 +59,7 @@ static void drop_flags(struct cpu *c, uint32_t mask)
     cpu_mode_changed(c);
 }
 
-/* --- real mode ---------------------------------------------------------------- */
+/* --- real mode ----------------------------------------------------------- */
 
 static void deliver_real(struct cpu *c, const struct delivery *d)
 {
@@ -82,7 +82,7 @@ static void deliver_real(struct cpu *c, const struct delivery *d)
     drop_flags(c, FLAG_IF | FLAG_TF | FLAG_AC | FLAG_RF);
 }
 
-/* --- gates -------------------------------------------------------------------- */
+/* --- gates --------------------------------------------------------------- */
 
 static void read_gate(struct cpu *c, const struct delivery *d,
                       struct descriptor *gate)
@@ -249,7 +249,7 @@ static uint32_t plain_eflags(const struct cpu *c)
     return cpu_get_eflags(c) & ~(uint32_t)FLAG_RF;
 }
 
-/* --- exceptions ------------------------------------------------------------------ */
+/* --- exceptions ---------------------------------------------------------- */
 
 static bool contributory(unsigned vector)
 {
@@ -345,7 +345,7 @@ void interrupt_debug_trap(struct cpu *c, uint64_t dr6_bits)
                });
 }
 
-/* --- interrupts --------------------------------------------------------------------- */
+/* --- interrupts ---------------------------------------------------------- */
 
 void interrupt_external(struct cpu *c, unsigned vector)
 {

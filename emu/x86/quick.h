@@ -92,7 +92,7 @@ ALWAYS_INLINE uint64_t sign_extend(uint64_t v, unsigned w)
         return v;
     }
 }
-ALWAYS_INLINE uint64_t truncate(uint64_t v, unsigned w)
+ALWAYS_INLINE uint64_t trunc_to(uint64_t v, unsigned w)
 {
     return w == 8 ? v : v & ((UINT64_C(1) << (w * 8)) - 1);
 }
@@ -120,13 +120,13 @@ ALWAYS_INLINE uint64_t alu(enum alu op, unsigned w, uint64_t a, uint64_t b,
     switch (op) {
     case ALU_ADD:
     case ALU_ADC:
-        result = truncate(a + b + carry, w);
+        result = trunc_to(a + b + carry, w);
         cv = (a & b) | ((a | b) & ~result);
         break;
     case ALU_SUB:
     case ALU_SBB:
     case ALU_CMP:
-        result = truncate(a - b - carry, w);
+        result = trunc_to(a - b - carry, w);
         cv = (~a & b) | ((~a | b) & result);
         break;
     case ALU_OR:
@@ -140,7 +140,7 @@ ALWAYS_INLINE uint64_t alu(enum alu op, unsigned w, uint64_t a, uint64_t b,
         break;
     }
     *fa = sign_extend(result, w);
-    *fb = carries(truncate(cv, w), w);
+    *fb = carries(trunc_to(cv, w), w);
     return result;
 }
 

@@ -12,7 +12,7 @@
 #include "emu/machine.h"
 #include "emu/x86/system.h"
 
-/* --- descriptors ------------------------------------------------------------ */
+/* --- descriptors --------------------------------------------------------- */
 
 /* The table of a selector; false when it is the LDT and there is none. */
 static bool table_of(const struct cpu *c, uint16_t selector, uint64_t *base,
@@ -104,7 +104,7 @@ void descriptor_set_busy(struct cpu *c, struct descriptor *d, bool busy)
     write_type(c, d, busy ? d->hi | bit : d->hi & ~bit);
 }
 
-/* --- loads of data and stack segments ---------------------------------------- */
+/* --- loads of data and stack segments ------------------------------------ */
 
 void segment_load_real(struct cpu *c, enum seg seg, uint16_t selector)
 {
@@ -215,7 +215,7 @@ void segment_drop_inner(struct cpu *c)
     }
 }
 
-/* --- code segments ------------------------------------------------------------- */
+/* --- code segments ------------------------------------------------------- */
 
 static void check_code_type(struct cpu *c, const struct descriptor *d)
 {
@@ -272,7 +272,7 @@ void code_load(struct cpu *c, struct descriptor *d, unsigned cpl)
     c->cpl = (uint8_t)cpl;
 }
 
-/* --- accesses ---------------------------------------------------------------- */
+/* --- accesses ------------------------------------------------------------ */
 
 bool segment_within(const struct segment *s, uint64_t offset, unsigned size)
 {

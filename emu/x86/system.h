@@ -11,7 +11,7 @@
 #include "emu/x86/cpuid.h"
 #include "emu/x86/mmu.h"
 
-/* --- descriptors (SDM 3A 3.4.5, 5.8.3): segment.c ----------------------- */
+/* --- descriptors (SDM 3A 3.4.5, 5.8.3): segment.c ------------------------ */
 
 /* An entry of the GDT or LDT as it stands in memory, and where that is. */
 struct descriptor {
@@ -118,7 +118,7 @@ void code_load(struct cpu *cpu, struct descriptor *desc, unsigned cpl);
 void stack_check(struct cpu *cpu, const struct descriptor *desc, unsigned dpl,
                  enum vector vector);
 
-/* --- stacks that are written before they are current: farcall.c --------- */
+/* --- stacks that are written before they are current: farcall.c ---------- */
 struct stack {
     struct segment ss;
     struct descriptor desc; /* of ss; selector 0 when nothing was fetched */
@@ -150,7 +150,7 @@ uint64_t stack_mask(const struct cpu *cpu);
 void return_outer(struct cpu *cpu, struct descriptor *code, uint64_t rip,
                   uint64_t offset, unsigned size, uint64_t release);
 
-/* --- task.c --------------------------------------------------------------- */
+/* --- task.c -------------------------------------------------------------- */
 enum task_source { TASK_JUMP, TASK_CALL, TASK_INTERRUPT, TASK_RETURN };
 /* Switches to the (checked, not 64-bit) TSS. return_rip is what the old task
  * will continue at. Sets rip; faults in the new task after the switch. */
@@ -164,23 +164,23 @@ void task_return(struct cpu *cpu, uint64_t return_rip);
 /* #GP(0) unless the TSS's bitmap allows these ports (SDM 1 18.5.2). */
 void task_check_io(struct cpu *cpu, unsigned port, unsigned size);
 
-/* --- exec_control_regs.c -------------------------------------------------- */
+/* --- exec_control_regs.c ------------------------------------------------- */
 /* Stores CR0/CR3/CR4 with all side effects; false: #GP(0), nothing changed. */
 bool cr0_write(struct cpu *cpu, uint64_t value);
 bool cr3_write(struct cpu *cpu, uint64_t value);
 bool cr4_write(struct cpu *cpu, uint64_t value);
 void cpu_paging_event(struct cpu *cpu, enum paging_event what, uint64_t value);
 
-/* --- exec_msr.c ----------------------------------------------------------- */
+/* --- exec_msr.c ---------------------------------------------------------- */
 /* False: #GP(0). */
 bool msr_read(struct cpu *cpu, uint32_t index, uint64_t *value);
 bool msr_write(struct cpu *cpu, uint32_t index, uint64_t value);
 
-/* --- interrupt.c ---------------------------------------------------------- */
+/* --- interrupt.c --------------------------------------------------------- */
 /* INT1 (ICEBP): a #DB that no gate's DPL stops. */
 void interrupt_icebp(struct cpu *cpu, uint64_t return_rip);
 
-/* --- cpu.c ------------------------------------------------------------------ */
+/* --- cpu.c --------------------------------------------------------------- */
 /* Chooses tlb_now for CPL, EFLAGS.AC and CR4.SMAP; cpu_mode_changed() does it
  * too. Decoded code does not depend on it. */
 void cpu_choose_bank(struct cpu *cpu);

@@ -25,6 +25,9 @@ struct uop;
  * large, a block can be entered without counting in it. */
 #define BLOCK_MAX 48
 
+/* For the work of a slow handler that needs local variables with an address:
+ * in the handler itself they would turn its last call into no jump. */
+#define NOINLINE __attribute__((noinline))
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
 #define UOP_ARGS                                                               \

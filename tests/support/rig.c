@@ -226,6 +226,7 @@ static void set_mode(struct rig *r, enum rig_mode mode, unsigned cpl)
     c->r[R_SP] = mode == RIG_V86 || cpl == 3 ? RIG_STACK3
                  : cpl == 1                  ? RIG_STACK1
                                              : RIG_STACK0;
+    c->r[R_DX] = 0; /* not the signature of reset */
     c->rip = RIG_CODE;
 }
 

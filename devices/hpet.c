@@ -99,7 +99,8 @@ static bool holds_line(const struct hpet *s, unsigned n)
            (s->conf[n] & TN_INT_ENB);
 }
 
-/* Level-triggered wires follow the status; two timers may share one. */
+/* Level-triggered wires follow the status; two timers may share one. A legacy
+ * wire is its timer's alone, and an edge still waiting on it is left so. */
 static void update_lines(struct device *dev)
 {
     const struct hpet *s = dev->state;
@@ -111,8 +112,22 @@ static void update_lines(struct device *dev)
         if (out < DEVICE_WIRES && holds_line(s, n))
             high |= 1u << out;
     }
-    for (unsigned out = 0; out < HPET_OUT_LEGACY; out++)
-        device_drive(dev, out, (high >> out & 1) != 0);
+    for (unsigned out = 0; out < HPET_OUT_LEGACY; out++) {
+        bool legacy = out >= HPET_OUT_IRQ0;
+
+        if (!legacy || (s->conf[out - HPET_OUT_IRQ0] & TN_LEVEL))
+            device_drive(dev, out, (high >> out & 1) != 0);
+    }
+}
+
+/* The legacy replacement goes on or off, with nothing asked for yet. */
+static void drop_legacy(struct device *dev)
+{
+    const struct hpet *s = dev->state;
+
+    device_drive(dev, HPET_OUT_IRQ0, false);
+    device_drive(dev, HPET_OUT_IRQ8, false);
+    device_drive(dev, HPET_OUT_LEGACY, (s->config & LEG_RT_CNF) != 0);
 }
 
 static void fire(struct device *dev, unsigned n)
@@ -126,11 +141,18 @@ static void fire(struct device *dev, unsigned n)
         return;
     }
     out = route(dev, n);
-    if ((s->conf[n] & TN_INT_ENB) && out < DEVICE_WIRES) {
-        device_drive(dev, out, true);
+    if (!(s->conf[n] & TN_INT_ENB) || out >= DEVICE_WIRES)
+        return;
+    if (out >= HPET_OUT_IRQ0) {
+        /* An 8259A withdraws a request whose line falls before it is
+         * acknowledged, so these stay up until just before the next edge. */
         device_drive(dev, out, false);
-        update_lines(dev); /* another timer may hold the wire */
+        device_drive(dev, out, true);
+        return;
     }
+    device_drive(dev, out, true);
+    device_drive(dev, out, false);
+    update_lines(dev); /* another timer may hold the wire */
 }
 
 static void arm(struct device *dev, unsigned n)
@@ -189,7 +211,7 @@ static void write_config(struct device *dev, uint64_t value)
     else if ((old & ENABLE_CNF) && !running(s))
         s->counter += now;
     if ((old ^ s->config) & LEG_RT_CNF)
-        device_drive(dev, HPET_OUT_LEGACY, (s->config & LEG_RT_CNF) != 0);
+        drop_legacy(dev);
     arm_all(dev);
     update_lines(dev);
 }
@@ -217,14 +239,18 @@ static void write_compare(struct device *dev, unsigned n, uint64_t value,
 static void write_timer_config(struct device *dev, unsigned n, uint64_t value)
 {
     struct hpet *s = dev->state;
+    bool was_level = (s->conf[n] & TN_LEVEL) != 0;
 
     s->conf[n] = (s->conf[n] & ~(uint64_t)TN_WRITABLE) | (value & TN_WRITABLE);
     if (s->conf[n] & TN_32MODE) {
         s->compare[n] &= UINT32_MAX;
         s->period[n] &= UINT32_MAX;
     }
-    if (!(s->conf[n] & TN_LEVEL))
+    if (!(s->conf[n] & TN_LEVEL)) {
         s->status &= ~(UINT64_C(1) << n);
+        if (was_level && n < 2)
+            device_drive(dev, HPET_OUT_IRQ0 + n, false);
+    }
     arm(dev, n);
     update_lines(dev);
 }
@@ -342,7 +368,7 @@ static void reset(struct device *dev)
         s->period[n] = 0;
         timer_disarm(&s->timer[n]);
     }
-    device_drive(dev, HPET_OUT_LEGACY, false);
+    drop_legacy(dev);
     update_lines(dev);
 }
 

@@ -4,11 +4,13 @@
  * I/O mode). No chip: on a real board this is copper and a few gates.
  *
  * Invariants: an output is the OR of its sources and is driven only when that
- * changes, so that an edge goes out once.
+ * changes, so that an edge goes out once; but for IOAPIC pin 2, see line().
  *
  * Not modelled: the IMCR (PIC and IOAPIC are always both connected).
  */
 #include "devices/irq_fan.h"
+
+#define PIN2 (1u << (IRQ_FAN_OUT_IOAPIC + 2))
 
 struct irq_fan {
     uint64_t in;  /* a bit an input line */
@@ -52,6 +54,12 @@ static void line(struct device *dev, unsigned n, bool level)
         s->in &= ~(UINT64_C(1) << n);
     now = outputs(s->in);
     changed = now ^ s->out;
+    /* The 8254 leaves IRQ 0 up between its edges, the HPET pulses: each of its
+     * pulses is an edge of its own, as if the two were not ORed. */
+    if (n == IRQ_FAN_HPET_PIN2 && level && !(changed & PIN2)) {
+        device_drive(dev, IRQ_FAN_OUT_IOAPIC + 2, false);
+        device_drive(dev, IRQ_FAN_OUT_IOAPIC + 2, true);
+    }
     s->out = now;
     while (changed) {
         unsigned out = (unsigned)__builtin_ctz(changed);

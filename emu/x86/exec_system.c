@@ -381,7 +381,7 @@ const struct uop *op_lidt(UOP_ARGS)
 
 /* --- identification, time ------------------------------------------------ */
 
-static NOINLINE void do_cpuid(struct cpu *c, const struct uop *u)
+static NOINLINE void do_cpuid(struct cpu *c)
 {
     uint32_t leaf = (uint32_t)c->r[R_AX], out[4];
     uint32_t subleaf = (uint32_t)c->r[R_CX];
@@ -400,7 +400,7 @@ static NOINLINE void do_cpuid(struct cpu *c, const struct uop *u)
 const struct uop *op_cpuid(UOP_ARGS)
 {
     uop_sync(c, u, fa, fb, budget);
-    do_cpuid(c, u);
+    do_cpuid(c);
     return uop_resume(c, u);
 }
 

@@ -4,6 +4,7 @@
  */
 #include "tests/isa/against_zydis.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,6 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         memcpy(v.bytes, data + at, n);
         if (!verdict_make(&v, &z)) {
             verdict_print(&v);
+            fflush(stdout);
             abort();
         }
         if (v.ours == DECODE_OK) {

@@ -59,7 +59,7 @@ PARALLEL = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
 AGAIN = +@$(MAKE) --no-print-directory $(PARALLEL)
 
 .PHONY: all demo check lint layers asan fuzz bench install uninstall deps \
-        man clean help guests tests fuzzers checked compile_commands.json
+        man clean help guests tests fuzzers objects checked compile_commands.json
 .DEFAULT_GOAL := all
 
 all: $(PROGRAM)
@@ -106,10 +106,13 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/support.a $(LIBS)
 	@$(LINK) $(PKG_LIBS) -lcunit -lm
 
 ifeq ($(SANITIZE),fuzz)
+# Watching every comparison makes the CPU ten times slower, and helps nobody.
+$(BUILD)/emu/x86/%.o $(BUILD)/accel/%.o $(BUILD)/tests/support/%.o: \
+        SAN += -fno-sanitize-coverage=trace-cmp
 $(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o \
         $(BUILD)/support.a $(LIBS)
 	@echo "  LD  $@"
-	@$(LINK) -fsanitize=fuzzer $(PKG_LIBS) -lcunit -lm
+	@$(LINK) -fsanitize=fuzzer $(PKG_LIBS) -lm
 endif
 
 tests: $(TESTS)
@@ -119,7 +122,9 @@ fuzzers: $(FUZZERS)
 -include $(shell find $(BUILD) -name '*.d' -not -path '$(BUILD)/asan/*' \
         -not -path '$(BUILD)/fuzz/*' -not -path '$(BUILD)/guests/*' 2>/dev/null)
 include guests/guests.mk
-.SECONDARY:
+
+# Named here, no object is an intermediate file, which make would remove.
+objects: $(call obj,$(SOURCES) $(SUPPORT)) $(TESTS:=.o) $(FUZZERS:=.o)
 
 # --- Installing what is needed ------------------------------------------------
 

@@ -81,6 +81,7 @@ struct machine *machine_new(uint64_t ram_bytes, unsigned cpus)
         return NULL;
     machine->name = "vitrine";
     log_init(&machine->log);
+    machine->run_limit = UINT64_MAX;
     clock_init(&machine->clock, false, 0);
     machine->clock.rtc_offset_s = (uint64_t)time(NULL);
     if (ledger_init(&machine->ledger) ||
@@ -336,6 +337,8 @@ static enum stop run_cpus(struct machine *machine)
         if (cpu_halted(cpu) && !cpu_has_work(cpu))
             continue;
         uint64_t until = machine->clock.instructions + slice(machine);
+        if (until > machine->run_limit)
+            until = machine->run_limit;
         stop = machine->accel->run(machine->engine, cpu, until);
         if (stop >= STOP_SHUTDOWN)
             break;
@@ -359,6 +362,10 @@ static unsigned turn(struct machine *machine, uint64_t *next_pump_ns)
     if (result) {
         machine->last_stop = STOP_KICK;
         return result;
+    }
+    if (machine->clock.instructions >= machine->run_limit) {
+        machine->last_stop = STOP_BUDGET;
+        return REQUEST_STOP;
     }
     clock_run(&machine->clock);
     if (all_idle(machine)) {
@@ -396,11 +403,22 @@ unsigned machine_run(struct machine *machine)
     }
     machine->clock.expired = timer_expired;
     machine->clock.expired_ctx = machine;
+    machine->debug.hit.point = NULL;
+    for (unsigned i = 0; i < machine->cpus; i++)
+        debug_resume(machine, cpu_linear_rip(machine->cpu[i]));
     clock_start(&machine->clock);
     do {
         result = turn(machine, &next_pump_ns);
     } while (!result);
     clock_stop(&machine->clock);
+    return result;
+}
+
+unsigned machine_step(struct machine *machine, uint64_t count)
+{
+    machine->run_limit = machine->clock.instructions + count;
+    unsigned result = machine_run(machine);
+    machine->run_limit = UINT64_MAX;
     return result;
 }
 

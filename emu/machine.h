@@ -8,6 +8,7 @@
 #include "emu/accel.h"
 #include "emu/bus.h"
 #include "emu/clock.h"
+#include "emu/debug.h"
 #include "emu/device.h"
 #include "emu/event.h"
 #include "emu/log.h"
@@ -49,6 +50,9 @@ struct machine {
     uint64_t ram_bytes;
     struct clock clock;
     struct ledger ledger;
+    struct debug debug;
+    uint64_t run_limit; /* machine_run() stops when clock.instructions gets
+                           here; UINT64_MAX: never. machine_step() sets it */
     struct log log;
     struct device *devices; /* in the order of the board's table */
     const struct accel *accel;
@@ -100,6 +104,10 @@ void machine_reset(struct machine *machine);
  * REQUEST_SHUTDOWN, REQUEST_STOP, REQUEST_QUIT (and REQUEST_RESET when
  * no_reboot is set). */
 unsigned machine_run(struct machine *machine);
+/* Runs exactly `count` instructions (an interrupt that is due is delivered, and
+ * a halted CPU is waited for), or fewer if something stops it sooner. As
+ * machine_run(); last_stop is STOP_BUDGET when all were run. */
+unsigned machine_step(struct machine *machine, uint64_t count);
 /* Asks for something; from any thread. */
 void machine_request(struct machine *machine, unsigned request);
 /* Makes machine_run() come round soon, to pump; from any thread. */

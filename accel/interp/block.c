@@ -12,7 +12,7 @@
 #define PAGE UINT64_C(4096)
 #define ARENA_SIZE (UINT64_C(96) << 20)
 /* The largest block, with room to spare. */
-#define BLOCK_BYTES (sizeof(struct code_block) + (BLOCK_MAX + 1) * sizeof(struct uop))
+#define BLOCK_BYTES (sizeof(struct code_block) + (BLOCK_MAX + 2) * sizeof(struct uop))
 
 static void *map_zeroed(size_t size)
 {
@@ -103,6 +103,17 @@ static const struct uop *block_stale(UOP_ARGS)
     return NULL;
 }
 
+/* Stands before an instruction that has a breakpoint, and is no instruction
+ * itself. imm: its guest-physical address. */
+static const struct uop *block_breakpoint(UOP_ARGS)
+{
+    uop_sync(c, u, fa, fb, budget);
+    if (!debug_exec_hit(c->machine, c, cpu_linear_rip(c), u->imm))
+        return uop_next(c, u, c->fa, c->fb, c->budget);
+    c->pending |= PENDING_DEBUG;
+    return NULL;
+}
+
 /* Where the bytes of a block come from. */
 struct source {
     struct cpu *c;
@@ -190,11 +201,27 @@ static void log_block(struct source *s, const struct insn *insns,
     }
 }
 
+static void put_breakpoint(struct code_block *b, uint64_t gpa)
+{
+    b->lead = 1;
+    b->uops[0] = (struct uop){.fn = block_breakpoint, .imm = gpa,
+                              .off = (uint16_t)(gpa & (PAGE - 1)),
+                              .base = R_ZERO, .index = R_ZERO, .scale = 1};
+}
+
+/* Is a breakpoint on the instruction at this place in the source's page? */
+static bool has_breakpoint(const struct source *s, unsigned distance)
+{
+    const struct machine *m = s->c->machine;
+    return m->debug.exec_armed &&
+           debug_exec_at(m, s->linear + distance, s->gpa + distance);
+}
+
 static void bind_all(struct code_block *b, const struct insn *insns,
                      unsigned count, unsigned off)
 {
     for (unsigned n = 0; n < count; n++) {
-        struct uop *u = &b->uops[n];
+        struct uop *u = &b->uops[b->lead + n];
         if (insns[n].opcode) {
             decode_bind(&insns[n], b->mode, u);
         } else {
@@ -213,10 +240,10 @@ static void bind_all(struct code_block *b, const struct insn *insns,
                            ? fused_handler(&insns[n], &insns[n + 1])
                            : NULL;
         if (both)
-            b->uops[n].fn = both;
+            b->uops[b->lead + n].fn = both;
     }
-    struct uop *last = &b->uops[count - 1];
-    struct uop *end = &b->uops[count];
+    struct uop *last = &b->uops[b->lead + count - 1];
+    struct uop *end = last + 1;
     *end = (struct uop){.fn = block_end, .off = last->off, .len = last->len,
                         .n = last->n, .size = 8, .base = R_ZERO,
                         .index = R_ZERO, .scale = 1};
@@ -254,8 +281,15 @@ static void build(struct code_block *b, struct source *s, unsigned limit)
     }
     b->straddles = false;
     b->second_gpa = 0;
+    b->lead = 0;
+    if (has_breakpoint(s, 0)) {
+        put_breakpoint(b, s->gpa);
+        limit = 1;
+    }
     while (count < limit && at < PAGE) {
         struct insn *i = &insns[count];
+        if (count && has_breakpoint(s, at - start))
+            break;
         uint64_t left = limit_left(c, s->rip + (at - start));
         size_t size = PAGE - at < left ? PAGE - at : left;
         enum decode_result result =
@@ -323,7 +357,7 @@ static void keep(struct block_cache *cache, struct code_block *b)
     occupy(cache, b, 0, b->gpa & ~(PAGE - 1));
     if (b->straddles)
         occupy(cache, b, 1, b->second_gpa);
-    cache->arena_used += sizeof *b + (b->count + 1u) * sizeof(struct uop);
+    cache->arena_used += sizeof *b + (b->lead + b->count + 1u) * sizeof(struct uop);
     cache->built++;
 }
 

@@ -37,11 +37,13 @@ struct code_block {
     uint16_t bytes;
     uint8_t count;       /* instructions */
     bool straddles;
+    uint8_t lead;        /* 1: uops[0] is a breakpoint's, the instruction is
+                            next */
     bool cached;         /* found by block_find(); else used once */
     struct code_block *hash_next;
     struct code_block *page_next[2]; /* on the lists of its one or two pages */
     struct link_site *incoming;
-    struct uop uops[];   /* count + 1: the last one falls through */
+    struct uop uops[];   /* lead + count + 1: the last one falls through */
 };
 
 #define BLOCK_BUCKETS 65536u

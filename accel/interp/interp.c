@@ -5,7 +5,7 @@
  *
  * Invariants
  * - Instructions retired = run_until - budget, exactly, whenever the loop is
- *   at its top; clock.instructions is brought up to that on the way out.
+ *   at its top, where a fault counts as one; clock.instructions is brought up to that on the way out.
  * - A guest fault unwinds to the setjmp() in interp_run(); nothing that the
  *   loop holds needs to be released.
  */
@@ -25,6 +25,9 @@ struct interp {
     struct block_cache cache;
     uint64_t cs_base;  /* what the jump cache was filled under */
     uint32_t cs_limit; /* of the last CS that was shorter than 4 GiB */
+    uint64_t held_traps; /* DR6 bits that a load of SS has earned, while the
+                            instruction behind it runs */
+    int64_t least_budget; /* with less than this left, a slice ends */
     pthread_t thread; /* that runs the CPUs */
 };
 
@@ -194,19 +197,38 @@ static uint64_t code_breakpoints(const struct cpu *c)
 
 /* Instructions after which TF's trap is not taken: they entered a handler, or
  * loaded SS (SDM 3A 6.8.3). */
-static bool inhibits_trap(const struct uop *u)
+static bool inhibits_trap(const struct cpu *c, const struct uop *u)
 {
-    if (u->fn == op_mov_to_seg || u->fn == op_pop_seg)
-        return u->reg == SEG_SS;
+    if (c->pending & PENDING_SS)
+        return true;
     return u->fn == op_int || u->fn == op_int3 || u->fn == op_into ||
            u->fn == op_int1 || u->fn == op_syscall || u->fn == op_sysenter;
 }
 
-/* Exactly one instruction, then the traps that it earned. */
-static void run_single(struct interp *in, struct cpu *c)
+static bool is_string(const struct uop *u)
+{
+    return u->fn == op_movs || u->fn == op_stos || u->fn == op_lods ||
+           u->fn == op_cmps || u->fn == op_scas || u->fn == op_ins ||
+           u->fn == op_outs;
+}
+
+/* RF lasts for one instruction, unless that one (IRET) set it; a repeated one
+ * that is not done sets it (SDM 3A 17.3.1.1). */
+static void update_rf(struct cpu *c, const struct uop *u, uint64_t rip,
+                      bool was_set)
+{
+    if (is_string(u) && c->rip == rip)
+        c->eflags |= FLAG_RF;
+    else if (was_set && u->fn != op_iret)
+        c->eflags &= ~(uint32_t)FLAG_RF;
+}
+
+/* Exactly one instruction, then the traps that it earned. Behind a load of SS
+ * breakpoints do not work, and the load's own traps wait until now. */
+static void run_single(struct interp *in, struct cpu *c, bool after_ss)
 {
     bool trap = (c->eflags & FLAG_TF) != 0;
-    if (!(c->eflags & FLAG_RF)) {
+    if (!(c->eflags & FLAG_RF) && !after_ss) {
         uint64_t hit = code_breakpoints(c);
         if (hit) {
             c->dr[6] = (c->dr[6] & ~UINT64_C(0xF)) | hit;
@@ -215,13 +237,16 @@ static void run_single(struct interp *in, struct cpu *c)
     }
     c->link_from = NULL;
     update_jump_key(in, c);
+    in->held_traps = c->dr6_trap;
     struct code_block *b = block_find(&in->cache, c, 1);
     bool resume_flag = (c->eflags & FLAG_RF) != 0;
+    uint64_t rip = c->rip;
     enter_single(c, b);
-    /* RF lasts for one instruction, unless that one (IRET) set it. */
-    if (resume_flag && b->uops[0].fn != op_iret)
-        c->eflags &= ~(uint32_t)FLAG_RF;
-    if (trap && !inhibits_trap(&b->uops[0]))
+    if (b->lead && (c->pending & PENDING_DEBUG) && c->rip == rip)
+        return; /* a breakpoint: nothing ran */
+    in->held_traps = 0;
+    update_rf(c, &b->uops[b->lead], rip, resume_flag);
+    if (trap && !inhibits_trap(c, &b->uops[b->lead]))
         c->dr6_trap |= UINT64_C(1) << 14;
     if (c->dr6_trap)
         c->pending |= PENDING_TRAP;
@@ -255,6 +280,11 @@ static enum stop see_to_pending(struct interp *in, struct cpu *c, bool *acted)
     c->pending &= ~(uint32_t)PENDING_LEAVE;
     if (c->pending & PENDING_SHUTDOWN)
         return STOP_SHUTDOWN;
+    if (c->pending & PENDING_SS) {
+        c->pending &= ~(uint32_t)(PENDING_SHADOW | PENDING_SS | PENDING_TRAP);
+        run_single(in, c, true);
+        return STOP_NONE;
+    }
     if (c->pending & PENDING_TRAP) {
         uint64_t bits = c->dr6_trap;
         c->dr6_trap = 0;
@@ -264,7 +294,7 @@ static enum stop see_to_pending(struct interp *in, struct cpu *c, bool *acted)
     }
     if (c->pending & PENDING_SHADOW) {
         c->pending &= ~(uint32_t)PENDING_SHADOW;
-        run_single(in, c);
+        run_single(in, c, false);
         return STOP_NONE;
     }
     if (take_interrupt(c))
@@ -272,18 +302,26 @@ static enum stop see_to_pending(struct interp *in, struct cpu *c, bool *acted)
     if (c->pending & PENDING_HALT)
         return STOP_HALT;
     if (c->pending & PENDING_STEP)
-        run_single(in, c);
+        run_single(in, c, false);
     else
         *acted = false;
     return STOP_NONE;
 }
 
-/* A fault unwound: settle the count and deliver it. */
-static bool settle_fault(struct cpu *c)
+/* A fault unwound: settle the count and deliver it. The instruction will run
+ * again, so it has earned no traps yet. */
+static bool settle_fault(struct interp *in, struct cpu *c)
 {
+    c->dr6_trap = in->held_traps;
+    in->held_traps = 0;
+    if (c->dr6_trap)
+        c->pending |= PENDING_TRAP;
+    else
+        c->pending &= ~(uint32_t)PENDING_TRAP;
     if (c->uop)
         c->budget -= c->uop->n;
     release_budget(c);
+    c->budget--; /* or handlers that fault at once would never end a slice */
     c->uop = NULL;
     c->link_from = NULL;
     return interrupt_raise(c);
@@ -291,13 +329,17 @@ static bool settle_fault(struct cpu *c)
 
 static enum stop loop(struct interp *in, struct cpu *c)
 {
-    struct machine *m = in->machine;
+    const atomic_bool *kicked = &in->machine->kicked;
     for (;;) {
         if (UNLIKELY(in->cache.reset_wanted))
             block_reset(&in->cache);
-        if (c->budget <= 0 || (!m->clock.icount && c->budget < BLOCK_MAX))
+        if (UNLIKELY(c->pending & PENDING_DEBUG)) {
+            c->pending &= ~(uint32_t)PENDING_DEBUG;
+            return STOP_DEBUG;
+        }
+        if (c->budget < in->least_budget)
             return STOP_BUDGET;
-        if (atomic_load_explicit(&m->kicked, memory_order_relaxed))
+        if (atomic_load_explicit(kicked, memory_order_relaxed))
             return STOP_KICK;
         if (UNLIKELY(c->pending)) {
             bool acted;
@@ -316,13 +358,18 @@ static enum stop interp_run(void *self, struct cpu *c, uint64_t until)
     struct interp *in = self;
     struct clock *clock = &in->machine->clock;
     in->thread = pthread_self();
+    /* To end a long slice on a block's boundary spares single steps; only
+     * instruction-derived time, and whoever steps, need the exact count. */
+    uint64_t count = until - clock->instructions;
+    bool exact = clock->icount || count < 100 * BLOCK_MAX;
+    in->least_budget = exact ? 1 : BLOCK_MAX;
     c->run_until = until;
-    c->budget = (int64_t)(until - clock->instructions);
+    c->budget = (int64_t)count;
     c->uop = NULL;
     c->link_from = NULL;
     fp_enter(c);
     enum stop stop;
-    if (setjmp(c->unwind) != UNWIND_NONE && !settle_fault(c))
+    if (setjmp(c->unwind) != UNWIND_NONE && !settle_fault(in, c))
         stop = STOP_SHUTDOWN;
     else
         stop = loop(in, c);

@@ -157,6 +157,12 @@ bool cpu_halted(const struct cpu *c)
     return (c->pending & PENDING_HALT) != 0;
 }
 
+uint64_t cpu_linear_rip(const struct cpu *c)
+{
+    uint64_t linear = c->seg_base[SEG_CS] + c->rip;
+    return c->long_mode ? linear : (uint32_t)linear;
+}
+
 uint64_t cpu_rip(const struct cpu *c)
 {
     return c->rip;

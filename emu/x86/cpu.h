@@ -231,6 +231,9 @@ enum {
     PENDING_TRAP = 1u << 5,   /* #DB trap after this instruction: dr6_trap */
     PENDING_HALT = 1u << 6,   /* HLT executed, waiting */
     PENDING_SHUTDOWN = 1u << 7,
+    PENDING_DEBUG = 1u << 9, /* a watchpoint or event point was hit: stop */
+    PENDING_SS = 1u << 8,     /* with SHADOW: SS was loaded, so that debug
+                                 exceptions wait, too */
 };
 
 struct cpu {
@@ -268,7 +271,7 @@ struct cpu {
                             it come before the next instruction */
     uint64_t dr6_trap;
     struct fault fault;      /* being raised, or being delivered */
-    uint8_t delivering;      /* vector + 1 of the exception or interrupt whose
+    uint16_t delivering;     /* vector + 1 of the exception or interrupt whose
                                 delivery is under way; 0: none */
     bool delivering_contributory, delivering_pf, delivering_df;
 
@@ -311,6 +314,8 @@ void cpu_set_a20(struct cpu *cpu, bool enabled);
 bool cpu_has_work(struct cpu *cpu); /* something that ends HLT is pending */
 bool cpu_halted(const struct cpu *cpu);
 uint64_t cpu_rip(const struct cpu *cpu);
+/* CS base + rip, as code is fetched. */
+uint64_t cpu_linear_rip(const struct cpu *cpu);
 unsigned cpu_index(const struct cpu *cpu);
 /* Writes registers as QEMU's `info registers` shows them, to the log file. */
 void cpu_dump(struct cpu *cpu, void *stdio_file);

@@ -318,6 +318,7 @@ const struct uop *op_mov_to_dr(UOP_ARGS)
     /* Pages with data breakpoints must not be in the TLB. */
     bool armed = ((c->dr[7] | (number == 7 ? value : 0)) & 0xFF) != 0;
     c->dr[number] = value;
+    c->eflags &= ~(uint32_t)FLAG_RF; /* may be old while nothing steps */
     if (number != 6 && armed)
         mmu_flush_all(c);
     c->rip = uop_next_rip(c, u);

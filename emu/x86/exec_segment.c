@@ -3,8 +3,8 @@
  * POP of segment registers, LES and kin, ARPL, LAR, LSL, VERR, VERW, SLDT,
  * LLDT, STR, LTR, and FS/GS bases (SDM 2; 3A 5.10).
  *
- * Invariants: a load of SS inhibits interrupts until the next instruction has
- * been executed (SDM 3A 6.8.3).
+ * Invariants: a load of SS by MOV or POP (not LSS) inhibits interrupts until
+ * the next instruction has been executed (SDM 3A 6.8.3).
  */
 #include "emu/machine.h"
 #include "emu/x86/flags.h"
@@ -42,7 +42,7 @@ const struct uop *op_pop_seg(UOP_ARGS)
     segment_load(c, (enum seg)u->reg, selector);
     stack_set_sp(c, c->r[R_SP] + u->size, mask);
     if (u->reg == SEG_SS)
-        cpu_start_shadow(c, next);
+        cpu_start_ss_shadow(c, next);
     c->rip = next;
     return uop_leave(c, u);
 }
@@ -68,7 +68,7 @@ const struct uop *op_mov_to_seg(UOP_ARGS)
     uint64_t next = uop_next_rip(c, u);
     segment_load(c, (enum seg)seg, (uint16_t)uop_get_rm(c, u, 2));
     if (seg == SEG_SS)
-        cpu_start_shadow(c, next);
+        cpu_start_ss_shadow(c, next);
     c->rip = next;
     return uop_leave(c, u);
 }
@@ -85,8 +85,6 @@ const struct uop *op_lseg(UOP_ARGS)
     uint64_t next = uop_next_rip(c, u);
     segment_load(c, seg, selector);
     reg_set(c, u->reg, offset, u->size);
-    if (seg == SEG_SS)
-        cpu_start_shadow(c, next);
     c->rip = next;
     return uop_leave(c, u);
 }

@@ -55,6 +55,12 @@ static void advance(const struct string *s, unsigned reg, uint64_t elements)
     set_masked(s, reg, s->c->r[reg] + s->step * elements);
 }
 
+/* What is left to do, or one element when each iteration may trap. */
+static uint64_t elements_now(const struct string *s)
+{
+    return s->c->pending & PENDING_STEP ? 1 : get_masked(s, R_CX);
+}
+
 static uint64_t source_at(const struct string *s)
 {
     return segment_linear(s->c, s->source, get_masked(s, R_SI), s->w, false);
@@ -180,7 +186,7 @@ const struct uop *op_movs(UOP_ARGS)
     for (unsigned turn = 0; get_masked(&s, R_CX); turn++) {
         if (turn && wanted_elsewhere(c, turn))
             return interrupted(c, u);
-        uint64_t n = movs_chunk(&s, get_masked(&s, R_CX));
+        uint64_t n = movs_chunk(&s, elements_now(&s));
         advance(&s, R_SI, n);
         advance(&s, R_DI, n);
         set_masked(&s, R_CX, c->r[R_CX] - n);
@@ -199,7 +205,7 @@ const struct uop *op_stos(UOP_ARGS)
     for (unsigned turn = 0; get_masked(&s, R_CX); turn++) {
         if (turn && wanted_elsewhere(c, turn))
             return interrupted(c, u);
-        uint64_t n = stos_chunk(&s, get_masked(&s, R_CX));
+        uint64_t n = stos_chunk(&s, elements_now(&s));
         advance(&s, R_DI, n);
         set_masked(&s, R_CX, c->r[R_CX] - n);
     }
@@ -306,7 +312,7 @@ ALWAYS_INLINE const struct uop *string_loop(UOP_ARGS, enum string_op op)
         if (turn && wanted_elsewhere(c, turn))
             return interrupted(c, u);
         uint64_t skip =
-            skip_quickly(&s, op, get_masked(&s, R_CX), while_equal);
+            skip_quickly(&s, op, elements_now(&s), while_equal);
         if (skip) {
             advance(&s, R_DI, skip);
             if (op == CMPS)

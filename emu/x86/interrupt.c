@@ -8,8 +8,9 @@
  * with `delivering` still saying what was under way. Software interrupts do
  * not set `delivering`: their faults are ordinary ones.
  *
- * Not modelled: virtual interrupts (CR4.VME, PVI), RF in the image pushed by
- * an interrupt between two iterations of a string instruction.
+ * Not modelled: virtual interrupts (CR4.VME, PVI); RF in the image pushed
+ * between two iterations of a string instruction, unless single-stepping or an
+ * instruction breakpoint could make use of it.
  */
 #include "emu/machine.h"
 #include "emu/x86/system.h"
@@ -240,13 +241,20 @@ static void deliver(struct cpu *c, const struct delivery *d)
     else
         deliver_real(c, d);
     c->delivering = 0;
-    c->pending &= ~(uint32_t)(PENDING_HALT | PENDING_SHADOW);
+    c->pending &= ~(uint32_t)(PENDING_HALT | PENDING_SHADOW | PENDING_SS);
 }
 
 /* EFLAGS as pushed by all but faults. */
 static uint32_t plain_eflags(const struct cpu *c)
 {
     return cpu_get_eflags(c) & ~(uint32_t)FLAG_RF;
+}
+
+/* The same for traps and interrupts, which come between instructions or between
+ * iterations. RF is kept exactly only while instructions run singly. */
+static uint32_t event_eflags(const struct cpu *c)
+{
+    return c->pending & PENDING_STEP ? cpu_get_eflags(c) : plain_eflags(c);
 }
 
 /* --- exceptions ---------------------------------------------------------- */
@@ -287,7 +295,7 @@ static bool combine(const struct cpu *c, struct fault *f)
 
 static void begin(struct cpu *c, unsigned vector, bool exception)
 {
-    c->delivering = (uint8_t)(vector + 1);
+    c->delivering = (uint16_t)(vector + 1);
     c->delivering_contributory = exception && contributory(vector);
     c->delivering_pf = exception && vector == VEC_PF;
     c->delivering_df = exception && vector == VEC_DF;
@@ -341,7 +349,7 @@ void interrupt_debug_trap(struct cpu *c, uint64_t dr6_bits)
     deliver(c, &(struct delivery){
                    .vector = VEC_DB,
                    .return_rip = c->rip,
-                   .eflags = plain_eflags(c),
+                   .eflags = event_eflags(c),
                });
 }
 
@@ -355,7 +363,7 @@ void interrupt_external(struct cpu *c, unsigned vector)
     deliver(c, &(struct delivery){
                    .vector = vector,
                    .return_rip = c->rip,
-                   .eflags = plain_eflags(c),
+                   .eflags = event_eflags(c),
                });
 }
 
@@ -368,7 +376,7 @@ void interrupt_nmi(struct cpu *c)
     deliver(c, &(struct delivery){
                    .vector = VEC_NMI,
                    .return_rip = c->rip,
-                   .eflags = plain_eflags(c),
+                   .eflags = event_eflags(c),
                });
 }
 

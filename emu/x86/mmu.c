@@ -151,16 +151,19 @@ static unsigned breakpoints_hit(const struct cpu *c, uint64_t linear,
     return hit;
 }
 
-static void check_breakpoints(struct cpu *c, uint64_t linear, unsigned size,
-                              bool write)
+/* An access that is allowed happens: do the guest's debug registers or the
+ * user's watchpoints want to know? Both report after the instruction. */
+static void observe(struct cpu *c, uint64_t linear, uint64_t gpa,
+                    unsigned size, bool write)
 {
-    if (!(c->dr[7] & 0xFF))
-        return;
-    unsigned hit = breakpoints_hit(c, linear, size, write);
-    if (hit) {
+    if (c->dr[7] & 0xFF) {
+        unsigned hit = breakpoints_hit(c, linear, size, write);
         c->dr6_trap |= hit;
-        c->pending |= PENDING_TRAP;
+        if (hit)
+            c->pending |= PENDING_TRAP;
     }
+    if (c->machine->debug.watch_armed)
+        debug_access_hit(c->machine, c, linear, gpa, size, write);
 }
 
 /* --- memory-mapped I/O ---------------------------------------------------- */
@@ -212,7 +215,9 @@ static void fill(struct cpu *c, unsigned bank, uint64_t linear,
                  const struct walk *w, const struct phys_page *p)
 {
     if (bank == TLB_CHECKED || !p->host ||
-        breakpoints_hit(c, linear & ~(PAGE - 1), 4096, true))
+        breakpoints_hit(c, linear & ~(PAGE - 1), 4096, true) ||
+        (c->machine->debug.watch_armed &&
+         debug_page_watched(c->machine, linear, p->gpa)))
         return;
     struct tlb *tlb = &c->tlb[bank];
     unsigned index = (unsigned)(linear >> 12) & (TLB_SIZE - 1);
@@ -362,15 +367,17 @@ static void place_write(struct cpu *c, struct place place, const void *data,
 static void load(struct cpu *c, unsigned bank, uint64_t linear, void *data,
                  size_t size)
 {
-    check_breakpoints(c, linear, (unsigned)size, false);
+    struct place first = resolve(c, bank, linear, ACCESS_READ);
     if (!crosses(linear, size)) {
-        place_read(c, resolve(c, bank, linear, ACCESS_READ), data, size);
+        observe(c, linear, first.gpa, (unsigned)size, false);
+        place_read(c, first, data, size);
         return;
     }
     size_t head = PAGE - (linear & (PAGE - 1));
-    struct place first = resolve(c, bank, linear, ACCESS_READ);
     struct place second =
         resolve(c, bank, next_page(c, linear), ACCESS_READ);
+    observe(c, linear, first.gpa, (unsigned)head, false);
+    observe(c, linear + head, second.gpa, (unsigned)(size - head), false);
     place_read(c, first, data, head);
     place_read(c, second, (uint8_t *)data + head, size - head);
 }
@@ -378,17 +385,17 @@ static void load(struct cpu *c, unsigned bank, uint64_t linear, void *data,
 static void store(struct cpu *c, unsigned bank, uint64_t linear,
                   const void *data, size_t size)
 {
+    struct place first = resolve(c, bank, linear, ACCESS_WRITE);
     if (!crosses(linear, size)) {
-        struct place place = resolve(c, bank, linear, ACCESS_WRITE);
-        check_breakpoints(c, linear, (unsigned)size, true);
-        place_write(c, place, data, size);
+        observe(c, linear, first.gpa, (unsigned)size, true);
+        place_write(c, first, data, size);
         return;
     }
     size_t head = PAGE - (linear & (PAGE - 1));
-    struct place first = resolve(c, bank, linear, ACCESS_WRITE);
     struct place second =
         resolve(c, bank, next_page(c, linear), ACCESS_WRITE);
-    check_breakpoints(c, linear, (unsigned)size, true);
+    observe(c, linear, first.gpa, (unsigned)head, true);
+    observe(c, linear + head, second.gpa, (unsigned)(size - head), true);
     place_write(c, first, data, head);
     place_write(c, second, (const uint8_t *)data + head, size - head);
 }
@@ -405,8 +412,8 @@ static uint64_t load_value(struct cpu *c, unsigned bank, uint64_t linear,
     check_alignment(c, bank, linear, size);
     uint64_t value = 0;
     if (!crosses(linear, size)) {
-        check_breakpoints(c, linear, size, false);
         struct place place = resolve(c, bank, linear, ACCESS_READ);
+        observe(c, linear, place.gpa, size, false);
         if (mmio_whole(&place))
             return mmio_read(c, place.gpa, size);
         memcpy(&value, place.host, size);
@@ -422,7 +429,7 @@ static void store_value(struct cpu *c, unsigned bank, uint64_t linear,
     check_alignment(c, bank, linear, size);
     if (!crosses(linear, size)) {
         struct place place = resolve(c, bank, linear, ACCESS_WRITE);
-        check_breakpoints(c, linear, size, true);
+        observe(c, linear, place.gpa, size, true);
         if (mmio_whole(&place)) {
             if (!mmu_phys_page(c, place.gpa)->host)
                 mmio_write(c, place.gpa, value, size);

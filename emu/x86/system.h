@@ -199,6 +199,13 @@ static inline void cpu_start_shadow(struct cpu *c, uint64_t next)
     else
         c->shadow_rip = next;
 }
+/* The same for MOV SS and POP SS, which hold off debug exceptions as well. */
+static inline void cpu_start_ss_shadow(struct cpu *c, uint64_t next)
+{
+    if (c->pending)
+        c->pending |= PENDING_SS;
+    cpu_start_shadow(c, next);
+}
 /* #GP(0) unless CPL is 0. */
 static inline void cpu_require_cpl0(struct cpu *c)
 {

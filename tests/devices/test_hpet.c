@@ -122,6 +122,29 @@ static void periodic_as_linux_sets_it_up(void)
     chip_close(&chip);
 }
 
+static void legacy_edge_stays_up_until_the_next_one(void)
+{
+    struct chip chip;
+
+    chip_open(&chip, &hpet_class, &config);
+    set(&chip, CONF, 3);
+    chip_write(&chip, HPET_MMIO, T_CONF(0), INT_ENB | MODE32, 4);
+    chip_write(&chip, HPET_MMIO, T_CMP(0), 100, 4);
+    chip_advance(&chip, 1000);
+    CU_ASSERT_EQUAL(chip_rises(&chip, HPET_OUT_IRQ0), 1);
+    CU_ASSERT_TRUE(chip_level(&chip, HPET_OUT_IRQ0));
+    /* What the other timers are told is no matter. */
+    chip_write(&chip, HPET_MMIO, T_CONF(2), INT_ENB | MODE32, 4);
+    set(&chip, STATUS, 7);
+    CU_ASSERT_TRUE(chip_level(&chip, HPET_OUT_IRQ0));
+    chip_write(&chip, HPET_MMIO, T_CMP(0), 200, 4);
+    chip_advance(&chip, 1000);
+    CU_ASSERT_EQUAL(chip_rises(&chip, HPET_OUT_IRQ0), 2);
+    set(&chip, CONF, 1);
+    CU_ASSERT_FALSE(chip_level(&chip, HPET_OUT_IRQ0));
+    chip_close(&chip);
+}
+
 static void level_interrupt_holds_until_its_status_is_cleared(void)
 {
     struct chip chip;
@@ -206,6 +229,8 @@ static const struct test tests[] = {
     {"thirty_two_bit_timer_fires_again_after_a_wrap",
      thirty_two_bit_timer_fires_again_after_a_wrap},
     {"periodic_as_linux_sets_it_up", periodic_as_linux_sets_it_up},
+    {"legacy_edge_stays_up_until_the_next_one",
+     legacy_edge_stays_up_until_the_next_one},
     {"level_interrupt_holds_until_its_status_is_cleared",
      level_interrupt_holds_until_its_status_is_cleared},
     {"a_pin_that_is_not_wired_stays_silent",

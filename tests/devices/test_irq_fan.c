@@ -74,6 +74,21 @@ static void legacy_replacement_takes_irq0_and_irq8(void)
     chip_close(&chip);
 }
 
+static void hpet_pulse_is_an_edge_while_the_8254_is_up(void)
+{
+    struct chip chip;
+
+    chip_open(&chip, &irq_fan_class, NULL);
+    chip_line(&chip, IRQ_FAN_ISA + 0, true);
+    CU_ASSERT_EQUAL(chip_rises(&chip, IRQ_FAN_OUT_IOAPIC + 2), 1);
+    chip_line(&chip, IRQ_FAN_HPET_PIN2, true);
+    chip_line(&chip, IRQ_FAN_HPET_PIN2, false);
+    CU_ASSERT_EQUAL(chip_rises(&chip, IRQ_FAN_OUT_IOAPIC + 2), 2);
+    CU_ASSERT_TRUE(chip_level(&chip, IRQ_FAN_OUT_IOAPIC + 2));
+    CU_ASSERT_EQUAL(chip_rises(&chip, IRQ_FAN_OUT_PIC + 0), 1);
+    chip_close(&chip);
+}
+
 static void random_lines_agree_with_the_rule(void)
 {
     struct chip chip;
@@ -103,6 +118,8 @@ static const struct test tests[] = {
     {"sources_of_one_irq_are_ored", sources_of_one_irq_are_ored},
     {"legacy_replacement_takes_irq0_and_irq8",
      legacy_replacement_takes_irq0_and_irq8},
+    {"hpet_pulse_is_an_edge_while_the_8254_is_up",
+     hpet_pulse_is_an_edge_while_the_8254_is_up},
     {"random_lines_agree_with_the_rule", random_lines_agree_with_the_rule},
     {NULL, NULL},
 };

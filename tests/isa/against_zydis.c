@@ -98,6 +98,10 @@ static bool deliberate(const struct verdict *v)
      * PREFETCHWT1 has a feature bit, but its encoding needs none. */
     if (v->known && v->z.mnemonic == ZYDIS_MNEMONIC_PREFETCHWT1)
         return v->ours == DECODE_OK && v->insn.length == v->z.length;
+    /* An opcode that this CPU does not have is #UD as soon as it is seen. How
+     * long the instruction would have been it does not know. */
+    if (!o && v->ours == DECODE_UD && v->theirs == DECODE_LONG)
+        return true;
     /* Which control and debug registers there are is the handlers' business:
      * they raise #UD for CR1, CR5 and so on. */
     return o && v->status == ZYDIS_STATUS_BAD_REGISTER && o->map == M0F &&

@@ -207,6 +207,8 @@ static void enter_gate(struct cpu *c, const struct delivery *d,
 static void enter_task(struct cpu *c, const struct delivery *d,
                        const struct descriptor *gate)
 {
+    /* RF is saved in the old TSS as it would be pushed. */
+    c->eflags = (c->eflags & ~(uint32_t)FLAG_RF) | (d->eflags & FLAG_RF);
     task_gate(c, gate, TASK_INTERRUPT, d->return_rip);
     if (d->has_error) {
         struct stack stack;

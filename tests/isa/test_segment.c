@@ -19,8 +19,9 @@ struct load {
 static void try_load(const struct load *t, bool stack, unsigned line)
 {
     struct rig *r = rig_new(RIG_PROT32, t->cpl);
+    bool down = (t->access & 0x1C) == 0x14; /* expand-down */
     if (t->access)
-        rig_descriptor(r, SEL_FREE, 0x1000, 0xFFFFF, t->access);
+        rig_descriptor(r, SEL_FREE, 0x1000, down ? 0 : 0xFFFFF, t->access);
     r->cpu->r[R_AX] = t->selector;
     if (stack)
         RIG_RUN(r, load_ss);
@@ -36,7 +37,7 @@ static void try_load(const struct load *t, bool stack, unsigned line)
         EXPECT(r->out.ip, RIG_CODE);
     } else if (t->access && !stack) {
         EXPECT(s->base, 0x1000);
-        EXPECT(s->limit, 0xFFFFFFFF);
+        EXPECT(s->limit, down ? 0xFFF : 0xFFFFFFFF);
         EXPECT(s->selector, t->selector);
         EXPECT(s->access, t->access | ACC_ACCESSED);
         EXPECT(rig_peek(r, RIG_GDT + SEL_FREE + 5, 1),

@@ -347,18 +347,42 @@ static void occupy(struct block_cache *cache, struct code_block *b, unsigned lis
     cache->code.granules[number] |= granules_in(b, page);
 }
 
-static void keep(struct block_cache *cache, struct code_block *b)
+static unsigned uop_count(const struct code_block *b)
 {
+    return b->lead + b->count + 1u;
+}
+
+/* Moves a block that was built at the arena's end to where it stays. */
+static struct code_block *place(struct block_cache *cache,
+                                struct code_block *built)
+{
+    unsigned uops = uop_count(built);
+    size_t size = sizeof *built + uops * sizeof(struct uop);
+    struct code_block *b = cache->free_blocks[uops];
+    if (b) {
+        cache->free_blocks[uops] = b->hash_next;
+        memcpy(b, built, size);
+        return b;
+    }
+    cache->arena_used += size;
+    return built;
+}
+
+static struct code_block *keep(struct block_cache *cache,
+                               struct code_block *built)
+{
+    struct code_block *b = place(cache, built);
     unsigned bucket = bucket_of(b->gpa, b->mode);
     b->cached = true;
     b->incoming = NULL;
+    b->jumps = 0;
     b->hash_next = cache->buckets[bucket];
     cache->buckets[bucket] = b;
     occupy(cache, b, 0, b->gpa & ~(PAGE - 1));
     if (b->straddles)
         occupy(cache, b, 1, b->second_gpa);
-    cache->arena_used += sizeof *b + (b->lead + b->count + 1u) * sizeof(struct uop);
     cache->built++;
+    return b;
 }
 
 static bool same_key(const struct code_block *b, const struct cpu *c, uint64_t gpa)
@@ -417,19 +441,36 @@ struct code_block *block_find(struct block_cache *cache, struct cpu *c,
     /* Both halves in one physical page would put it on one list twice. */
     if (b->straddles && b->second_gpa == (b->gpa & ~(PAGE - 1)))
         cached = false;
-    if (cached)
-        keep(cache, b);
-    return b;
+    return cached ? keep(cache, b) : b;
+}
+
+void block_note_jump(struct code_block *b, uint64_t rip)
+{
+    if (b->jumps == 0 || b->jump_rip != rip)
+        b->jumps = b->jumps ? 2 : 1;
+    b->jump_rip = rip;
+}
+
+static struct link_site *new_site(struct block_cache *cache)
+{
+    struct link_site *site = cache->free_sites;
+    if (site) {
+        cache->free_sites = site->next;
+        return site;
+    }
+    if (cache->arena_size - cache->arena_used < sizeof *site)
+        return NULL;
+    site = (struct link_site *)(void *)(cache->arena + cache->arena_used);
+    cache->arena_used += sizeof *site;
+    return site;
 }
 
 void block_link(struct block_cache *cache, const struct uop *from,
                 struct code_block *to)
 {
-    if (cache->arena_size - cache->arena_used < sizeof(struct link_site))
+    struct link_site *site = new_site(cache);
+    if (!site)
         return;
-    struct link_site *site =
-        (struct link_site *)(void *)(cache->arena + cache->arena_used);
-    cache->arena_used += sizeof *site;
     site->from = (struct uop *)(uintptr_t)from;
     site->next = to->incoming;
     to->incoming = site;
@@ -450,6 +491,35 @@ static void remove_from_page(struct block_cache *cache, struct code_block *b,
         *p = b->page_next[list];
 }
 
+/* A site whose own block was dropped and used again is harmless: its link
+ * field does not lead here any more. */
+static void unlink_incoming(struct block_cache *cache, struct code_block *b)
+{
+    struct link_site *next;
+    for (struct link_site *s = b->incoming; s; s = next) {
+        next = s->next;
+        if (s->from->link == b->uops)
+            s->from->link = NULL;
+        s->next = cache->free_sites;
+        cache->free_sites = s;
+    }
+    b->incoming = NULL;
+}
+
+/* Takes the block out of the jump caches. False when it may be there more than
+ * once: its memory cannot be used again then, and leads to the run loop. */
+static bool forget_jump(struct block_cache *cache, const struct code_block *b)
+{
+    if (b->jumps > 1)
+        return false;
+    for (unsigned n = 0; b->jumps && n < cache->machine->cpus; n++) {
+        struct jump *j = jump_slot(cache->machine->cpu[n], b->jump_rip);
+        if (j->first == b->uops)
+            j->key = UINT64_MAX;
+    }
+    return true;
+}
+
 static void drop(struct block_cache *cache, struct code_block *b)
 {
     struct code_block **p = &cache->buckets[bucket_of(b->gpa, b->mode)];
@@ -460,11 +530,13 @@ static void drop(struct block_cache *cache, struct code_block *b)
     remove_from_page(cache, b, 0, b->gpa & ~(PAGE - 1));
     if (b->straddles)
         remove_from_page(cache, b, 1, b->second_gpa);
-    for (struct link_site *s = b->incoming; s; s = s->next)
-        if (s->from->link == b->uops)
-            s->from->link = NULL;
+    unlink_incoming(cache, b);
     b->uops[0].fn = block_stale;
     cache->dropped++;
+    if (forget_jump(cache, b)) {
+        b->hash_next = cache->free_blocks[uop_count(b)];
+        cache->free_blocks[uop_count(b)] = b;
+    }
 }
 
 static void invalidate_page(struct block_cache *cache, uint64_t page,
@@ -516,6 +588,8 @@ void block_reset(struct block_cache *cache)
         }
     memset(cache->buckets, 0, BLOCK_BUCKETS * sizeof(struct code_block *));
     cache->arena_used = 0;
+    memset(cache->free_blocks, 0, sizeof cache->free_blocks);
+    cache->free_sites = NULL;
     cache->reset_wanted = false;
     cache->resets++;
     for (unsigned n = 0; n < cache->machine->cpus; n++) {

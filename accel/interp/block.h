@@ -12,8 +12,8 @@
  * - An instruction that straddles two pages is a block by itself, which is
  *   never linked and never in the jump cache: both pages are looked up at
  *   every entry.
- * - The memory of a dropped block stays readable until block_reset(), which
- *   only the run loop calls: handlers may still be in it.
+ * - The memory of a dropped block stays as it is until block_find() or
+ *   block_reset(), which only the run loop calls: handlers may still be in it.
  */
 #ifndef ACCEL_INTERP_BLOCK_H
 #define ACCEL_INTERP_BLOCK_H
@@ -43,6 +43,8 @@ struct code_block {
     struct code_block *hash_next;
     struct code_block *page_next[2]; /* on the lists of its one or two pages */
     struct link_site *incoming;
+    uint64_t jump_rip;   /* its entry in the jump cache, if there is just one */
+    uint8_t jumps;       /* entries made for it: 0, 1, 2 = many */
     struct uop uops[];   /* lead + count + 1: the last one falls through */
 };
 
@@ -56,6 +58,10 @@ struct block_cache {
     uint8_t *arena;
     size_t arena_size, arena_used;
     struct code_block *single; /* for running one instruction */
+    /* Dropped blocks and link sites, to be used again: code that is written
+     * over and over must not eat the arena. By number of uops. */
+    struct code_block *free_blocks[BLOCK_MAX + 3];
+    struct link_site *free_sites;
     bool reset_wanted;
     uint64_t built, dropped, resets; /* statistics */
 };
@@ -67,6 +73,8 @@ void block_cache_fini(struct block_cache *cache);
  * one instruction, which is not kept. Unwinds when fetching faults. */
 struct code_block *block_find(struct block_cache *cache, struct cpu *cpu,
                          unsigned limit);
+/* Notes that the CPU's jump cache leads from `rip` to the block. */
+void block_note_jump(struct code_block *block, uint64_t rip);
 /* Makes a direct branch go straight to `to` from now on. */
 void block_link(struct block_cache *cache, const struct uop *from,
                 struct code_block *to);

@@ -143,11 +143,12 @@ static void remember(struct interp *in, struct cpu *c, struct code_block *b)
             block_link(&in->cache, c->link_from, b);
         c->link_from = NULL;
     } else if (b->cached && !b->straddles) {
-        struct jump *j = &c->jump[(c->rip ^ (c->rip >> 12)) % JUMP_CACHE];
+        struct jump *j = jump_slot(c, c->rip);
         j->rip = c->rip;
         j->key = c->jump_key;
         j->ip_page = c->rip - (b->gpa & 4095);
         j->first = b->uops;
+        block_note_jump(b, c->rip);
     }
 }
 

@@ -302,6 +302,12 @@ struct cpu_model {
     unsigned physical_bits, linear_bits;
 };
 
+/* Where the jump cache keeps the block at `rip`. */
+static inline struct jump *jump_slot(struct cpu *cpu, uint64_t rip)
+{
+    return &cpu->jump[(rip ^ (rip >> 12)) % JUMP_CACHE];
+}
+
 struct cpu *cpu_new(struct machine *machine, unsigned index);
 void cpu_free(struct cpu *cpu);
 void cpu_reset(struct cpu *cpu);

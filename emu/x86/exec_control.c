@@ -135,7 +135,7 @@ ALWAYS_INLINE const struct uop *call_far_page(UOP_ARGS, unsigned w)
     void *p;
     uint64_t next = uop_next_rip(c, u);
     uint64_t target = (next + (uint64_t)(int64_t)u->disp) & c->ip_mask;
-    const struct jump *j = &c->jump[(target ^ (target >> 12)) % JUMP_CACHE];
+    const struct jump *j = jump_slot(c, target);
     uint64_t sp = w == 8 ? c->r[R_SP] - 8 : (uint32_t)(c->r[R_SP] - 4);
     if (UNLIKELY(j->rip != target || j->key != c->jump_key ||
                  !tlb_write(c, sp, w, &p)))
@@ -266,7 +266,7 @@ ALWAYS_INLINE const struct uop *ret_quick(UOP_ARGS, unsigned w)
     if (UNLIKELY(!tlb_read(c, sp, w, &p)))
         return ret_slow(c, u, fa, fb, budget);
     uint64_t target = host_load(p, w);
-    const struct jump *j = &c->jump[(target ^ (target >> 12)) % JUMP_CACHE];
+    const struct jump *j = jump_slot(c, target);
     if (UNLIKELY(j->rip != target || j->key != c->jump_key))
         return ret_slow(c, u, fa, fb, budget);
     sp += w + u->imm;

@@ -57,7 +57,9 @@ static bool enter_paging(struct cpu *c)
 {
     if (!(c->msr.efer & EFER_LME))
         return !(c->cr4 & CR4_PAE) || load_pdptes(c, c->cr3);
-    if (!(c->cr4 & CR4_PAE) || (c->seg[SEG_CS].access & ACC_L))
+    unsigned tss = c->tr.access & ACC_TYPE;
+    if (!(c->cr4 & CR4_PAE) || (c->seg[SEG_CS].access & ACC_L) ||
+        tss == SYS_TSS16 || tss == SYS_TSS16_BUSY)
         return false;
     c->msr.efer |= EFER_LMA;
     c->long_mode = true;

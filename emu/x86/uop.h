@@ -134,7 +134,7 @@ const struct uop *uop_depart(UOP_ARGS, uint64_t target, bool link);
 /* Goes on at `target` if the jump cache knows its block; else departs. */
 static inline const struct uop *uop_jump(UOP_ARGS, uint64_t target)
 {
-    const struct jump *j = &c->jump[(target ^ (target >> 12)) % JUMP_CACHE];
+    const struct jump *j = jump_slot(c, target);
     int64_t left = budget - (u->n + 1);
     if (UNLIKELY(j->rip != target || j->key != c->jump_key ||
                  left < BLOCK_MAX))

@@ -276,6 +276,12 @@ static void long_mode_is_entered_as_the_manual_says(void)
     EXPECT(r->cpu->r[R_BX], 0x123456789);
     EXPECT(r->cpu->r[R_AX], EFER_LME | EFER_LMA);
     rig_free(r);
+    r = rig_new(RIG_PROT32, 0); /* a 16-bit TSS must not go along */
+    r->cpu->tr.access = 0x83;
+    RIG_RUN(r, enter_long);
+    EXPECT_FAULT(r, VEC_GP, 0, RIG_CODE + 37);
+    EXPECT(r->cpu->long_mode, false);
+    rig_free(r);
 }
 
 /* --- MSRs, CPUID, TSC ------------------------------------------------------------------------ */

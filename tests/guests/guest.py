@@ -136,6 +136,10 @@ class Machine:
                          f"{self.tail()}")
         return time.monotonic() - self.began
 
+    def forget(self):
+        """Waits from now on look at what comes from now on."""
+        self.output = b""
+
     def type(self, text):
         os.write(self.process.stdin.fileno(), text.encode())
 

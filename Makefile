@@ -58,7 +58,7 @@ FUZZERS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 PARALLEL = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
 AGAIN = +@$(MAKE) --no-print-directory $(PARALLEL)
 
-.PHONY: all demo check lint layers asan fuzz bench install uninstall deps \
+.PHONY: all demo check lint format layers asan fuzz bench install uninstall deps \
         man clean help guests tests fuzzers objects checked compile_commands.json
 .DEFAULT_GOAL := all
 
@@ -170,7 +170,12 @@ layers:
 
 lint: compile_commands.json
 	@.ci/deps.sh build test lint
-	@tests/lint.sh
+	@tests/lint.py
+
+# Formats everything but tables, which are laid out by hand.
+format:
+	@.ci/deps.sh lint
+	@tests/format.py --write
 
 compile_commands.json:
 	@tests/support/compile_commands.py '$(CC) $(ALL_CFLAGS)' \
@@ -206,6 +211,7 @@ help:
 	@echo 'make asan       make check of a build under ASan and UBSan'
 	@echo 'make fuzz       libFuzzer, FUZZ_SECONDS=600 over all harnesses'
 	@echo 'make lint       format, clang-tidy, cppcheck, scripts'
+	@echo 'make format     does what lint asks for in layout'
 	@echo 'make layers     who includes whom, and who keeps state'
 	@echo 'make bench      vitrine, QEMU and Bochs on the same guest'
 	@echo 'make guests     what guests/ builds without packages'

@@ -23,7 +23,7 @@ def hashed(path, result):
     result.append((ledger.hexdigest(), size))
 
 
-def run(scratch, *arguments):
+def run(scratch, *arguments, memory):
     """Digest and size of the ledger, serial log."""
     path = os.path.join(scratch, "ledger")
     os.mkfifo(path)
@@ -31,7 +31,7 @@ def run(scratch, *arguments):
     reader = threading.Thread(target=hashed, args=(path, result), daemon=True)
     reader.start()
     with guest.Machine(*CLOCKS, "-trace", "file=" + path,
-                       *arguments) as machine:
+                       *arguments, memory=memory) as machine:
         status = machine.status(60)
     reader.join(10)
     os.unlink(path)
@@ -39,9 +39,9 @@ def run(scratch, *arguments):
     return result[0], machine.output
 
 
-def twice(scratch, *arguments):
-    (first, size), log = run(scratch, *arguments)
-    (second, _), log_again = run(scratch, *arguments)
+def twice(scratch, *arguments, memory=64):
+    (first, size), log = run(scratch, *arguments, memory=memory)
+    (second, _), log_again = run(scratch, *arguments, memory=memory)
     guest.expect(size > 1 << 20, f"a ledger of {size} bytes")
     guest.expect(first == second, "two runs, two ledgers")
     guest.expect(log == log_again, "two runs, two serial logs")
@@ -57,7 +57,7 @@ def linux_twice(scratch):
         raise guest.Skip("takes a minute: VITRINE_LONG=1")
     return twice(scratch, "-kernel", guest.made("linux", "vmlinuz"),
                  "-initrd", guest.made("linux", "initrd.gz"), "-append",
-                 "console=ttyS0 panic=-1 vitrine.test=fork", "-m", "128")
+                 "console=ttyS0 panic=-1 vitrine.test=fork", memory=128)
 
 
 if __name__ == "__main__":

@@ -279,7 +279,7 @@ static void long_mode_is_entered_as_the_manual_says(void)
     r = rig_new(RIG_PROT32, 0); /* a 16-bit TSS must not go along */
     r->cpu->tr.access = 0x83;
     RIG_RUN(r, enter_long);
-    EXPECT_FAULT(r, VEC_GP, 0, RIG_CODE + 37);
+    EXPECT_FAULT(r, VEC_GP, 0, RIG_CODE + 35);
     EXPECT(r->cpu->long_mode, false);
     rig_free(r);
 }

@@ -164,16 +164,30 @@ static unsigned fetch_bytes(struct source *s, unsigned need_second,
     return 15;
 }
 
-/* Turns flag writes that nobody can see into handlers without them. Only
- * registers may be touched in between: a fault would show the flags. */
+/* Is this between registers, and of a kind that can neither fault nor leave? */
+static bool only_computes(const struct insn *i)
+{
+    static select_fn *const kinds[] = {
+        select_alu,  select_unary, select_shift, select_mov,   select_movx,
+        select_lea,  select_imul,  select_cmov,  select_setcc, select_bt,
+    };
+    if (!i->opcode || (i->memory && i->opcode->select != select_lea))
+        return false;
+    for (size_t n = 0; n < sizeof kinds / sizeof *kinds; n++)
+        if (i->opcode->select == kinds[n])
+            return true;
+    return false;
+}
+
+/* Turns flag writes that nobody can see into handlers without them. Only such
+ * instructions may stand in between: a fault would show the flags. */
 static void mark_dead_flags(struct insn *insns, unsigned count)
 {
     unsigned dead = 0; /* flags that are surely rewritten before use */
     for (unsigned n = count; n-- > 0;) {
         struct insn *i = &insns[n];
         const struct opcode *o = i->opcode;
-        if (!o || !o->select || i->memory || o->select == select_jcc ||
-            (o->attributes & (A_END | A_F64 | A_D64))) {
+        if (!only_computes(i)) {
             dead = 0;
             continue;
         }

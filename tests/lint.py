@@ -83,7 +83,8 @@ def known(path, check):
 
 
 def tidy_file(path):
-    command = ["clang-tidy", "--quiet", "-p", "."]
+    # gcc's -Werror would end the work at a warning of clang's.
+    command = ["clang-tidy", "--quiet", "-p", ".", "--extra-arg=-w"]
     if path.startswith("tests/"):
         command.append("--checks=" + TIDY_TESTS)
     _, text = run(*command, path)
@@ -91,7 +92,8 @@ def tidy_file(path):
     for line in text.splitlines():
         match = re.match(r"(.*?):(\d+):\d+: (?:error|warning): (.*) "
                          r"\[([\w.-]+)", line)
-        if match:
+        # Compiler warnings are gcc's business, in every build.
+        if match and not re.match(r"clang-diagnostic-(?!error)", match[4]):
             where = os.path.relpath(match[1])
             if not known(where, match[4]):
                 found.append(f"{where}:{match[2]}: {match[3]} [{match[4]}]")

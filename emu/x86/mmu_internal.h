@@ -1,4 +1,4 @@
-/* What mmu.c and mmu_walk.c share; nobody else includes it. */
+/* What mmu.c, mmu_tlb.c and mmu_walk.c share; nobody else includes it. */
 #ifndef EMU_X86_MMU_INTERNAL_H
 #define EMU_X86_MMU_INTERNAL_H
 
@@ -18,6 +18,21 @@ struct phys_page *mmu_phys_page(struct cpu *cpu, uint64_t gpa);
 /* Writes within one physical page, telling the engine if code changes. */
 void mmu_physical_store(struct cpu *cpu, uint64_t gpa, uint64_t value,
                         unsigned size);
+
+#define PAGE UINT64_C(4096)
+
+/* A tag that entry `index` can never match: it belongs to another index. */
+static inline uint64_t dead_tag(unsigned index)
+{
+    return index ? 0 : PAGE;
+}
+
+/* The place of a linear page in cpu.fetched, a hash set of 1024 bits. */
+static inline unsigned fetched_bit(uint64_t linear)
+{
+    uint64_t page = linear >> 12;
+    return (unsigned)((page ^ (page >> 10)) & 1023);
+}
 
 static inline bool cpu_long_paging(const struct cpu *c)
 {

@@ -38,7 +38,7 @@ endif
 # Deferred, so that they are asked only when something is built.
 PKG_CFLAGS = $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 # Debian's Zydis comes without a .pc file.
-PKG_LIBS = $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lZydis -lZycore
+PKG_LIBS = $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lZydis -lZycore -lreadline
 ALL_CFLAGS = $(WARN) $(BASE) $(CFLAGS) $(SAN) $(PKG_CFLAGS)
 
 CORE := $(addprefix emu/,field.c clock.c event.c bus.c device.c log.c surface.c)

@@ -17,6 +17,9 @@
 #include "emu/pc.h"
 #include "emu/trace.h"
 #include "emu/x86/cpuid.h"
+#include "monitor/gdb.h"
+#include "monitor/monitor.h"
+#include "monitor/start.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -32,6 +35,8 @@ struct session {
     struct options o;
     struct host *host;
     struct machine *machine;
+    struct gdb *gdb; /* -gdb; may be NULL */
+    struct monitor *gdb_monitor; /* behind gdb's "monitor" */
     struct pc_options pc;
     struct cpu_model model;
     struct image bios, vga_rom;
@@ -304,6 +309,21 @@ static int build(struct session *s)
     return 0;
 }
 
+static int open_gdb(struct session *s)
+{
+    char error[256];
+
+    if (!s->o.gdb)
+        return 0;
+    s->gdb = gdb_open(s->o.gdb, error, sizeof(error));
+    if (!s->gdb)
+        return fail("-gdb %s", error);
+    s->gdb_monitor = monitor_new(s->machine, stdout);
+    if (s->gdb_monitor)
+        gdb_set_command(s->gdb, monitor_gdb_line, s->gdb_monitor);
+    return 0;
+}
+
 static int open_window(struct session *s)
 {
     char error[256];
@@ -321,17 +341,33 @@ static int open_window(struct session *s)
     return 0;
 }
 
+static int run_monitor(struct session *s)
+{
+    struct monitor_options options = {
+        .stdio = s->o.monitor_stdio,
+        .script = s->o.monitor_script,
+        .symbols = s->o.symbols,
+        .stopped = s->o.stopped,
+    };
+
+    host_interrupt_stops(s->host, s->o.monitor_stdio);
+    return monitor_main(s->machine, &options);
+}
+
 /* Runs to the end. Returns the exit status. */
 static int run(struct session *s)
 {
     struct machine *machine = s->machine;
 
     machine_reset(machine);
-    if (s->o.stopped) {
+    if (s->o.monitor_stdio || s->o.monitor_script)
+        return run_monitor(s);
+    if (s->o.stopped && !s->gdb) {
         host_wait_quit(s->host);
         return 0;
     }
-    unsigned result = machine_run(machine);
+    unsigned result = s->gdb ? gdb_main(s->gdb, machine, s->o.stopped)
+                             : machine_run(machine);
     if (result & REQUEST_STOP && machine->last_stop == STOP_ERROR) {
         fail("%s",
              machine->error[0] ? machine->error : "the engine cannot go on");
@@ -361,6 +397,8 @@ static int close_traces(struct session *s)
 
 static void session_free(struct session *s)
 {
+    gdb_close(s->gdb);
+    monitor_free(s->gdb_monitor);
     if (s->host)
         host_detach(s->host);
     machine_free(s->machine);
@@ -386,7 +424,7 @@ static int run_session(struct session *s)
     }
     if (load_firmware(s) == 0 && load_kernel(s) == 0 && load_fw_cfg(s) == 0 &&
         open_drives(s) == 0 && open_lines(s) == 0 && build(s) == 0 &&
-        open_window(s) == 0)
+        open_window(s) == 0 && open_gdb(s) == 0)
         status = run(s);
     if (s->machine && close_traces(s) < 0)
         status = 1;

@@ -110,13 +110,24 @@ const struct option_entry option_table[] = {
      option_debugcon, NULL},
     {"chardev", "stdio|file|pty|null,id=ID[,path=PATH]", true,
      "a line that -serial chardev:ID refers to", option_chardev, NULL},
-    {"monitor", "none", true, "the monitor: none in this version",
+    {"monitor", "stdio|script:FILE|none", false,
+     "the monitor: a prompt on the terminal, or commands from FILE",
      option_monitor, NULL},
+    {"x", "FILE", false,
+     "runs the monitor's commands in FILE first; alone, as -monitor "
+     "script:FILE",
+     option_script, NULL},
+    {"symbols", "FILE", false, "an ELF file whose symbols the monitor knows",
+     option_symbols, NULL},
     {"net", "none", true, "network cards: there are none", option_net, NULL},
     {"nic", "none", true, "the same as -net", option_net, NULL},
 
     {"S", NULL, true, "do not start the CPU", option_stopped,
      "Running and watching"},
+    {"gdb", "tcp:[HOST]:PORT|unix:PATH|none", false,
+     "gdb can attach here: target remote (on loopback without a HOST)",
+     option_gdb, NULL},
+    {"s", NULL, true, "the same as -gdb tcp::1234", option_gdb_short, NULL},
     {"no-reboot", NULL, true, "leave instead of rebooting", option_no_reboot,
      NULL},
     {"no-shutdown", NULL, true, "stop instead of leaving at a shutdown",
@@ -131,10 +142,6 @@ const struct option_entry option_table[] = {
     {"generate-man", NULL, true, NULL, option_generate_man, NULL},
 
     /* QEMU has these. Better an honest word than "unknown option". */
-    {"s", NULL, true, "leave it out; -d int,in_asm and -trace show the run",
-     LATER},
-    {"gdb", "DEVICE", true,
-     "leave it out; -d int,in_asm and -trace show the run", LATER},
     {"enable-kvm", NULL, true, "use -accel interp", LATER},
     {"no-kvm", NULL, true, "leave it out", LATER},
     {"qmp", "DEVICE", true, "leave it out", LATER},
@@ -303,6 +310,14 @@ static int choose_accel(struct parser *p)
                        p->accels[0]);
 }
 
+static bool is_stdio(const struct options *o, const char *line)
+{
+    const char *spec = options_chardev_spec(o, line);
+
+    return spec && (strcmp(spec, "stdio") == 0 ||
+                    strcmp(spec, "mon:stdio") == 0);
+}
+
 /* QEMU's rules for what was not said, and what does not go together. */
 static int finish(struct parser *p)
 {
@@ -319,12 +334,26 @@ static int finish(struct parser *p)
         return option_fail(p, "-initrd needs a -kernel to load it for");
     if (o->nographic)
         o->display = DISPLAY_NONE;
+    if (o->monitor_stdio && o->nographic && o->serials == 0)
+        return option_fail(p, "-nographic and -monitor stdio: both take the "
+                              "terminal; use -display none, and -serial "
+                              "file:PATH or none");
+    if (o->gdb && (o->monitor_stdio || o->monitor_script))
+        return option_fail(p, "-gdb and -monitor: one of them runs the "
+                              "machine; gdb has \"monitor COMMAND\"");
+    if (o->symbols && !o->monitor_stdio && !o->monitor_script)
+        return option_fail(p, "-symbols needs a -monitor that uses them");
     if (o->nodefaults && !p->vga_given)
         o->vga = VGA_NONE;
     if (o->serials == 0)
         o->serial[o->serials++] = o->nographic    ? "mon:stdio"
                                   : o->nodefaults ? "none"
                                                   : "vc";
+    for (unsigned i = 0; o->monitor_stdio && i < o->serials; i++)
+        if (is_stdio(o, o->serial[i]))
+            return option_fail(p, "-serial %.60s and -monitor stdio: only one "
+                                  "can have the terminal",
+                               o->serial[i]);
     if (o->snapshot)
         for (unsigned i = 0; i < o->drives; i++)
             o->drive[i].snapshot = true;

@@ -71,6 +71,7 @@ struct options {
     uint64_t ram_bytes;
     unsigned cpus;
     bool stopped; /* -S */
+    const char *gdb; /* -gdb: where the stub listens; NULL: there is none */
     bool no_reboot, no_shutdown, nographic, no_acpi, no_hpet;
     bool nodefaults; /* no empty drives, serial port or VGA unasked */
     enum options_display display;
@@ -82,6 +83,10 @@ struct options {
     unsigned debugcons;
     struct options_chardev chardev[OPTIONS_MAX_CHARDEVS];
     unsigned chardevs;
+
+    bool monitor_stdio;         /* -monitor stdio */
+    const char *monitor_script; /* -monitor script:FILE or -x FILE */
+    const char *symbols;        /* -symbols FILE */
 
     const char *log_items, *log_file; /* -d, -D */
     const char *trace[OPTIONS_MAX_TRACES];

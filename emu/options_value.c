@@ -162,6 +162,18 @@ int option_snapshot(struct parser *p, const char *value)
     return 0;
 }
 
+int option_gdb(struct parser *p, const char *value)
+{
+    p->o->gdb = strcmp(value, "none") == 0 ? NULL : value;
+    return 0;
+}
+
+int option_gdb_short(struct parser *p, const char *value)
+{
+    (void)value;
+    return option_gdb(p, "tcp::1234");
+}
+
 int option_stopped(struct parser *p, const char *value)
 {
     (void)value;
@@ -365,14 +377,40 @@ int option_parallel(struct parser *p, const char *value)
                        value);
 }
 
+/* -x FILE twice is one too many, and so is -x with -monitor script. */
+static int set_script(struct parser *p, const char *file)
+{
+    if (*file == '\0')
+        return option_fail(p, "the name of the script is missing");
+    if (p->o->monitor_script && strcmp(p->o->monitor_script, file) != 0)
+        return option_fail(p, "one script is enough: %.60s or %.60s",
+                           p->o->monitor_script, file);
+    p->o->monitor_script = file;
+    return 0;
+}
+
 int option_monitor(struct parser *p, const char *value)
 {
     if (strcmp(value, "none") == 0 || strcmp(value, "null") == 0)
         return 0;
-    return option_fail(p,
-                       "%.60s: there is no monitor in this version; use "
-                       "-monitor none",
-                       value);
+    if (strncmp(value, "script:", 7) == 0)
+        return set_script(p, value + 7);
+    if (strcmp(value, "stdio") != 0)
+        return option_fail(p, "\"%.60s\" is not stdio, script:FILE or none",
+                           value);
+    p->o->monitor_stdio = true;
+    return 0;
+}
+
+int option_script(struct parser *p, const char *value)
+{
+    return set_script(p, value);
+}
+
+int option_symbols(struct parser *p, const char *value)
+{
+    p->o->symbols = value;
+    return 0;
 }
 
 int option_net(struct parser *p, const char *value)

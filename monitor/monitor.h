@@ -50,6 +50,13 @@ struct monitor {
     void *impl;              /* the shell's own */
 };
 
+/* The shell without a prompt; `out` stays the caller's. NULL: out of memory. */
+struct monitor *monitor_new(struct machine *machine, FILE *out);
+/* Removes its breakpoints, too. */
+void monitor_free(struct monitor *mon);
+/* Runs one line: 0, or -1 with a message already printed. */
+int monitor_line(struct monitor *mon, const char *line);
+
 /* Tables of commands, each ending with a NULL name. */
 extern const struct command control_commands[]; /* run, step, break, watch */
 extern const struct command look_commands[];    /* registers, memory, walks */

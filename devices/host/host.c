@@ -40,6 +40,7 @@ struct host {
     struct surface surface;
     uint64_t next_refresh_ns; /* of the host's clock */
     bool quit;                /* asked for while no machine was attached */
+    atomic_bool stops;        /* SIGINT stops the machine, no more */
     uint64_t told_ns;         /* when a first signal came; 0: not yet */
 };
 
@@ -77,6 +78,15 @@ static void ask_quit(void *ctx)
     wake(host);
 }
 
+static void ask_stop(struct host *host)
+{
+    pthread_mutex_lock(&host->lock);
+    if (host->machine)
+        machine_request(host->machine, REQUEST_STOP);
+    pthread_mutex_unlock(&host->lock);
+    wake(host);
+}
+
 /* Signals. -------------------------------------------------------------- */
 
 static short signals_prepare(void *ctx, int *timeout_ms)
@@ -97,6 +107,10 @@ static void signals_ready(void *ctx, short revents)
     int number = (int)info.ssi_signo;
     if (number == SIGCONT) {
         terminal_resume();
+        return;
+    }
+    if (number == SIGINT && atomic_load(&host->stops)) {
+        ask_stop(host);
         return;
     }
     uint64_t now_ns = clock_host_ns();
@@ -261,6 +275,11 @@ void host_wait_quit(struct host *host)
         pump(host, machine);
         host_sleep(host, machine, CLOCK_NEVER);
     }
+}
+
+void host_interrupt_stops(struct host *host, bool stops)
+{
+    atomic_store(&host->stops, stops);
 }
 
 struct chardev_set *host_chardevs(struct host *host)

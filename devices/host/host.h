@@ -34,4 +34,7 @@ int host_open_window(struct host *host, const char *name, char *error,
  * end: what follows -S and -no-shutdown. */
 void host_wait_quit(struct host *host);
 
+/* SIGINT (Ctrl-C) stops the machine instead of ending it: for a monitor. */
+void host_interrupt_stops(struct host *host, bool stops);
+
 #endif

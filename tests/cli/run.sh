@@ -104,9 +104,11 @@ refused 'not built in this version; use -accel interp' -accel kvm
 refused 'not built in this version; use -accel interp' -machine pc,accel=tcg
 refused 'no board "q35"' -machine q35
 refused 'one CPU so far' -smp 4
-refused 'not in this version' -s
-refused 'not in this version' -gdb tcp::1234
-refused 'no monitor in this version' -monitor stdio
+refused 'only tcp:.*and unix:' -gdb stdio
+refused 'is not stdio, script:FILE or none' -monitor vc
+refused 'only one can have the terminal' -monitor stdio -serial stdio
+refused 'both take the terminal' -monitor stdio -nographic
+refused 'needs a -monitor' -symbols x.elf
 refused 'use -net none' -net user
 refused '-device help' -device virtio-net-pci
 refused '-d help' -d everything

@@ -1,7 +1,7 @@
 /*
  * libFuzzer: a raw image, opened in all ways and accessed as a disk does. Every
- * byte read must be the one that was written last (a copy in memory says which),
- * and with read-only and snapshot the file must stay as it was.
+ * byte read must be the one that was written last (a copy in memory says
+ * which), and with read-only and snapshot the file must stay as it was.
  */
 #include "devices/host/block_file.h"
 
@@ -89,9 +89,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!(how & 8)) /* else it is refused, most of the time */
         lab.size &= ~(size_t)511;
     fill_file(&lab);
-    struct block *blk =
-        block_file_open("disk", lab.path, how & 4 ? &options : NULL, error,
-                        sizeof(error));
+    struct block *blk = block_file_open(
+        "disk", lab.path, how & 4 ? &options : NULL, error, sizeof(error));
     if (!blk) {
         if (!error[0] || strchr(error, '\n'))
             abort();

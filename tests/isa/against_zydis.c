@@ -76,8 +76,8 @@ void verdict_decoder(ZydisDecoder *z, uint32_t mode)
 static void judge(struct verdict *v, const ZydisDecoder *z)
 {
     v->ours = decode(v->bytes, VERDICT_BYTES, v->mode, &v->insn);
-    v->status = ZydisDecoderDecodeInstruction(z, NULL, v->bytes, VERDICT_BYTES,
-                                              &v->z);
+    v->status =
+        ZydisDecoderDecodeInstruction(z, NULL, v->bytes, VERDICT_BYTES, &v->z);
     v->known = ZYAN_SUCCESS(v->status);
     if (v->status == ZYDIS_STATUS_INSTRUCTION_TOO_LONG)
         v->theirs = DECODE_LONG;
@@ -128,9 +128,9 @@ void verdict_print(const struct verdict *v)
     printf("\n    %u-bit ", bits[v->mode]);
     for (unsigned i = 0; i < 15; i++)
         printf("%02x ", v->bytes[i]);
-    printf(": ours %s %u %s; Zydis %s %u %s %s", names[v->ours],
-           v->insn.length, v->insn.opcode ? v->insn.opcode->mnemonic : "-",
-           names[v->theirs], v->known ? v->z.length : 0,
+    printf(": ours %s %u %s; Zydis %s %u %s %s", names[v->ours], v->insn.length,
+           v->insn.opcode ? v->insn.opcode->mnemonic : "-", names[v->theirs],
+           v->known ? v->z.length : 0,
            v->known ? ZydisMnemonicGetString(v->z.mnemonic) : "-",
            v->known ? ZydisISASetGetString(v->z.meta.isa_set) : "-");
 }

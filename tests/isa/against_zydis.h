@@ -3,9 +3,9 @@
  *
  * Zydis knows far more than this CPU announces. An instruction of a set that
  * CPUID does not announce has to be #UD here; where the encoding means
- * something older without that set (TZCNT is BSF, ENDBR is a NOP), Zydis is told
- * to do without it. Where the two differ on purpose, deliberate() in the .c file
- * says so and why.
+ * something older without that set (TZCNT is BSF, ENDBR is a NOP), Zydis is
+ * told to do without it. Where the two differ on purpose, deliberate() in the
+ * .c file says so and why.
  */
 #ifndef TESTS_ISA_AGAINST_ZYDIS_H
 #define TESTS_ISA_AGAINST_ZYDIS_H

@@ -195,9 +195,11 @@ static void test_smp(void)
 
 static void test_not_in_this_version(void)
 {
-    refused("-s", "-s: not in this version", NULL);
-    refused("-gdb tcp::1234", "-gdb: not in this version", NULL);
-    refused("-monitor stdio", "no monitor", "-monitor none", NULL);
+    refused("-monitor vc", "stdio, script:FILE or none", NULL);
+    refused("-monitor stdio -serial stdio", "only one", NULL);
+    refused("-monitor stdio -nographic", "both take", NULL);
+    refused("-x a -monitor script:b", "one script", NULL);
+    refused("-symbols a", "-monitor", NULL);
     refused("-net nic", "no network", "-net none", NULL);
     refused("-nic user", "no network", "-nic none", NULL);
     refused("-parallel stdio", "-parallel none", NULL);

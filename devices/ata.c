@@ -45,9 +45,8 @@ void ata_measure(struct ide_unit *unit)
 {
     const struct block *blk = unit->dev->drive[unit->number];
 
-    unit->sectors = !unit->cdrom && blk && blk->inserted
-                        ? blk->size_bytes / ATA_SECTOR
-                        : 0;
+    unit->sectors =
+        !unit->cdrom && blk && blk->inserted ? blk->size_bytes / ATA_SECTOR : 0;
     if (unit->sectors > UINT64_C(1) << 48)
         unit->sectors = UINT64_C(1) << 48;
     unit->heads = 16;
@@ -63,8 +62,8 @@ static bool get_address(const struct ide_unit *unit, bool extended,
                         uint64_t *lba)
 {
     const struct ide_taskfile *t = &unit->task, *p = &unit->previous;
-    uint32_t low24 = (uint32_t)t->low | (uint32_t)t->mid << 8 |
-                     (uint32_t)t->high << 16;
+    uint32_t low24 =
+        (uint32_t)t->low | (uint32_t)t->mid << 8 | (uint32_t)t->high << 16;
     uint32_t head = unit->device & 0x0F;
 
     if (extended) {
@@ -80,9 +79,9 @@ static bool get_address(const struct ide_unit *unit, bool extended,
     if (t->low == 0 || t->low > unit->current_spt ||
         head >= unit->current_heads)
         return false;
-    *lba = ((uint64_t)cylinder * unit->current_heads + head) *
-               unit->current_spt +
-           t->low - 1;
+    *lba =
+        ((uint64_t)cylinder * unit->current_heads + head) * unit->current_spt +
+        t->low - 1;
     return true;
 }
 
@@ -100,8 +99,8 @@ static void put_address(struct ide_unit *unit, uint64_t lba)
         t->low = (uint8_t)(lba % spt + 1);
         t->mid = (uint8_t)cylinder;
         t->high = (uint8_t)(cylinder >> 8);
-        unit->device = (uint8_t)((unit->device & 0xF0) |
-                                 (lba / spt % heads & 0x0F));
+        unit->device =
+            (uint8_t)((unit->device & 0xF0) | (lba / spt % heads & 0x0F));
         return;
     }
     t->low = (uint8_t)lba;
@@ -112,8 +111,7 @@ static void put_address(struct ide_unit *unit, uint64_t lba)
         p->mid = (uint8_t)(lba >> 32);
         p->high = (uint8_t)(lba >> 40);
     } else {
-        unit->device = (uint8_t)((unit->device & 0xF0) |
-                                 ((lba >> 24) & 0x0F));
+        unit->device = (uint8_t)((unit->device & 0xF0) | ((lba >> 24) & 0x0F));
     }
 }
 
@@ -280,30 +278,35 @@ static const struct {
     uint8_t word;
     uint16_t value;
 } identity[] = {
-    {0, 0x0040},   /* fixed drive */
-    {20, 3}, {21, 512}, /* obsolete: dual-ported cache, 256 KiB */
+    {0, 0x0040}, /* fixed drive */
+    {20, 3},
+    {21, 512}, /* obsolete: dual-ported cache, 256 KiB */
     {47, 0x8000 | MAX_MULTIPLE},
-    {48, 1},       /* 32-bit data port */
-    {49, 0x0F00},  /* IORDY, LBA, DMA */
+    {48, 1},      /* 32-bit data port */
+    {49, 0x0F00}, /* IORDY, LBA, DMA */
     {50, 0x4000},
-    {51, 0x0200}, {52, 0x0200},
-    {53, 0x0007},  /* words 54-58, 64-70 and 88 are valid */
-    {64, 0x0003},  /* PIO 3 and 4 */
-    {65, 120}, {66, 120}, {67, 120}, {68, 120}, /* cycle times, ns */
-    {80, 0x0070},  /* ATA-4 to ATA/ATAPI-6 */
-    {82, 0x4028},  /* NOP, write cache, power management */
-    {83, 0x7400},  /* FLUSH CACHE (EXT), 48-bit addresses */
+    {51, 0x0200},
+    {52, 0x0200},
+    {53, 0x0007}, /* words 54-58, 64-70 and 88 are valid */
+    {64, 0x0003}, /* PIO 3 and 4 */
+    {65, 120},
+    {66, 120},
+    {67, 120},
+    {68, 120},    /* cycle times, ns */
+    {80, 0x0070}, /* ATA-4 to ATA/ATAPI-6 */
+    {82, 0x4028}, /* NOP, write cache, power management */
+    {83, 0x7400}, /* FLUSH CACHE (EXT), 48-bit addresses */
     {84, 0x4000},
     {86, 0x3400},
     {87, 0x4000},
-    {93, 0x6001},  /* reset result: device 0, 80-wire cable */
+    {93, 0x6001}, /* reset result: device 0, 80-wire cable */
 };
 
 static void identify(struct ide_unit *unit, unsigned flags)
 {
     uint8_t *b = unit->buffer;
-    uint32_t current = (uint32_t)unit->current_cylinders *
-                       unit->current_heads * unit->current_spt;
+    uint32_t current = (uint32_t)unit->current_cylinders * unit->current_heads *
+                       unit->current_spt;
     char serial[16] = "VT0000000";
 
     (void)flags;
@@ -323,8 +326,8 @@ static void identify(struct ide_unit *unit, unsigned flags)
     put64(b, 57, current, 2);
     if (unit->multiple)
         ata_put16(b, 59, 0x0100u | unit->multiple);
-    put64(b, 60,
-          unit->sectors < LBA28_SECTORS ? unit->sectors : LBA28_SECTORS, 2);
+    put64(b, 60, unit->sectors < LBA28_SECTORS ? unit->sectors : LBA28_SECTORS,
+          2);
     ata_put16(b, 63, 0x07u | (unsigned)unit->mwdma << 8);
     ata_put16(b, 85, 0x4008u | (unit->write_cache ? 0x20u : 0));
     ata_put16(b, 88, 0x3Fu | (unsigned)unit->udma << 8);
@@ -429,8 +432,7 @@ static void set_geometry(struct ide_unit *unit, unsigned flags)
     uint64_t cylinders = unit->sectors / (heads * spt);
     unit->current_spt = (uint16_t)spt;
     unit->current_heads = (uint16_t)heads;
-    unit->current_cylinders =
-        cylinders > 65535 ? 65535 : (uint16_t)cylinders;
+    unit->current_cylinders = cylinders > 65535 ? 65535 : (uint16_t)cylinders;
     ide_complete(unit);
 }
 

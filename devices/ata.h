@@ -58,14 +58,14 @@ enum cd_change { CD_SAME, CD_GONE, CD_NEW };
 struct cd {
     uint8_t sense_key, asc, ascq;
     bool tray_open;
-    bool locked;        /* PREVENT ALLOW MEDIUM REMOVAL */
-    uint8_t change;     /* enum cd_change */
-    bool new_medium;    /* for GET EVENT STATUS NOTIFICATION */
-    bool dma;           /* PACKET with features bit 0 */
-    uint8_t format;     /* READ CD byte 9; 0 for plain 2048-byte sectors */
-    bool from_medium;   /* the data comes from the medium, not the buffer */
-    uint32_t limit;     /* bytes a DRQ block may have */
-    uint32_t lba;       /* first sector of the transfer */
+    bool locked;      /* PREVENT ALLOW MEDIUM REMOVAL */
+    uint8_t change;   /* enum cd_change */
+    bool new_medium;  /* for GET EVENT STATUS NOTIFICATION */
+    bool dma;         /* PACKET with features bit 0 */
+    uint8_t format;   /* READ CD byte 9; 0 for plain 2048-byte sectors */
+    bool from_medium; /* the data comes from the medium, not the buffer */
+    uint32_t limit;   /* bytes a DRQ block may have */
+    uint32_t lba;     /* first sector of the transfer */
     uint32_t sector_bytes;
     uint64_t offset, total; /* bytes of the transfer done, and in all */
 };
@@ -86,17 +86,17 @@ struct ide_unit {
 
     struct ide_taskfile task, previous;
     uint8_t device, status, error;
-    bool intrq;         /* before nIEN */
-    uint8_t multiple;   /* sectors a block of READ MULTIPLE; 0 = disabled */
+    bool intrq;       /* before nIEN */
+    uint8_t multiple; /* sectors a block of READ MULTIPLE; 0 = disabled */
     bool write_cache;
     uint8_t mwdma, udma; /* selected mode as a bit, or 0 */
 
-    uint8_t phase;      /* enum ide_phase */
-    bool extended;      /* the running command has a 48-bit address */
+    uint8_t phase; /* enum ide_phase */
+    bool extended; /* the running command has a 48-bit address */
     uint32_t position, length;
-    uint64_t lba;       /* of the chunk in the buffer */
-    uint32_t left;      /* sectors from there to the end of the command */
-    uint32_t block;     /* sectors a chunk */
+    uint64_t lba;   /* of the chunk in the buffer */
+    uint32_t left;  /* sectors from there to the end of the command */
+    uint32_t block; /* sectors a chunk */
     struct cd cd;
     uint8_t buffer[IDE_BUFFER];
 };
@@ -106,10 +106,10 @@ struct ide_unit {
 struct ide_master {
     uint8_t command, status;
     uint32_t table;
-    uint32_t entry;    /* address of the next descriptor */
-    uint32_t address;  /* of the region being moved */
-    uint32_t left;     /* bytes of it still to move */
-    bool last;         /* it is the table's last */
+    uint32_t entry;   /* address of the next descriptor */
+    uint32_t address; /* of the region being moved */
+    uint32_t left;    /* bytes of it still to move */
+    bool last;        /* it is the table's last */
 };
 
 struct ide_channel {
@@ -118,7 +118,7 @@ struct ide_channel {
     struct ide_unit unit[2];
     uint8_t control; /* device control register */
     uint8_t selected;
-    bool irq;        /* level of the wire */
+    bool irq; /* level of the wire */
     struct ide_master master;
 };
 

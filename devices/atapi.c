@@ -49,8 +49,8 @@ uint32_t atapi_sectors(const struct ide_unit *unit)
 
     if (!blk || !blk->inserted)
         return 0;
-    uint64_t sectors = blk->size_bytes / CD_SECTOR +
-                       (blk->size_bytes % CD_SECTOR != 0);
+    uint64_t sectors =
+        blk->size_bytes / CD_SECTOR + (blk->size_bytes % CD_SECTOR != 0);
     return sectors > UINT32_MAX ? UINT32_MAX : (uint32_t)sectors;
 }
 
@@ -271,7 +271,7 @@ static void read_cd(struct ide_unit *unit, const uint8_t *cdb)
     uint8_t format = cdb[9] & 0xF8;
     uint32_t count = (uint32_t)cdb[6] << 16 | atapi_be16(cdb + 7);
 
-    if (type != 0 && type != 2) { /* neither "any" nor mode 1 */
+    if (type != 0 && type != 2) {      /* neither "any" nor mode 1 */
         atapi_check(unit, 5, 0x64, 0); /* ILLEGAL MODE FOR THIS TRACK */
         return;
     }
@@ -282,8 +282,7 @@ static void read_cd(struct ide_unit *unit, const uint8_t *cdb)
     }
     if (format_bytes(format) == 0)
         count = 0;
-    read_sectors(unit, atapi_be32(cdb + 2), count,
-                 format == 0x10 ? 0 : format);
+    read_sectors(unit, atapi_be32(cdb + 2), count, format == 0x10 ? 0 : format);
 }
 
 static void seek10(struct ide_unit *unit, const uint8_t *cdb)
@@ -415,11 +414,10 @@ static void identify_packet(struct ide_unit *unit)
         {0, 0x85C0},  /* ATAPI, CD-ROM, removable, DRQ at once, 12 bytes */
         {49, 0x0B00}, /* IORDY, LBA, DMA */
         {53, 0x0006}, /* words 64-70 and 88 are valid */
-        {64, 0x0003}, {65, 120}, {66, 120}, {67, 120}, {68, 120},
-        {71, 30}, {72, 30}, /* release and SERVICE times */
+        {64, 0x0003}, {65, 120},    {66, 120},    {67, 120},    {68, 120},
+        {71, 30},     {72, 30},     /* release and SERVICE times */
         {80, 0x0070}, {82, 0x4210}, /* NOP, DEVICE RESET, PACKET */
-        {83, 0x4000}, {84, 0x4000}, {85, 0x4210}, {87, 0x4000},
-        {93, 0x6001},
+        {83, 0x4000}, {84, 0x4000}, {85, 0x4210}, {87, 0x4000}, {93, 0x6001},
     };
     uint8_t *b = unit->buffer;
     char serial[16] = "VC0000000";
@@ -442,8 +440,7 @@ static void identify_packet(struct ide_unit *unit)
 
 static void packet(struct ide_unit *unit)
 {
-    uint32_t limit = (uint32_t)unit->task.mid |
-                     (uint32_t)unit->task.high << 8;
+    uint32_t limit = (uint32_t)unit->task.mid | (uint32_t)unit->task.high << 8;
 
     if (unit->task.features & 2) { /* overlapped */
         ide_fail(unit, ATA_ABRT);

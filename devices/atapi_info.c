@@ -133,7 +133,7 @@ void atapi_mode_sense(struct ide_unit *unit, const uint8_t *cdb)
             memset(b + at + 2, 0, b[at + 1]);
     }
     /* Medium type: 70h door closed, no disc; 71h open; 01h data CD. */
-    uint8_t medium = unit->cd.tray_open   ? 0x71
+    uint8_t medium = unit->cd.tray_open  ? 0x71
                      : atapi_ready(unit) ? 0x01
                                          : 0x70;
     if (ten) {
@@ -332,7 +332,7 @@ void atapi_read_disc_info(struct ide_unit *unit, const uint8_t *cdb)
     b[4] = 1;    /* sessions */
     b[5] = 1;    /* first and last track in the last session */
     b[6] = 1;
-    b[7] = 0x20; /* unrestricted use */
+    b[7] = 0x20;             /* unrestricted use */
     memset(b + 16, 0xFF, 8); /* no further lead-in and lead-out */
     atapi_reply(unit, 34, atapi_be16(cdb + 7));
 }

@@ -22,8 +22,7 @@
 #include <string.h>
 
 /* Revision 1, 3 timers, 64 bits, legacy replacement, Intel. */
-#define CAPABILITIES                                                           \
-    ((uint64_t)HPET_PERIOD_NS * 1000000u << 32 | 0x8086A201u)
+#define CAPABILITIES ((uint64_t)HPET_PERIOD_NS * 1000000u << 32 | 0x8086A201u)
 /* A periodic timer interrupts at most this often; missed periods are skipped
  * over, not made up for. */
 #define MIN_NS 1000u
@@ -379,8 +378,8 @@ static int loaded(struct device *dev)
 
     s->config &= ENABLE_CNF | LEG_RT_CNF;
     for (unsigned n = 0; n < HPET_TIMERS; n++)
-        s->conf[n] = (uint64_t)config->routes << 32 | TN_PER_CAP |
-                     TN_SIZE_CAP | (s->conf[n] & TN_WRITABLE);
+        s->conf[n] = (uint64_t)config->routes << 32 | TN_PER_CAP | TN_SIZE_CAP |
+                     (s->conf[n] & TN_WRITABLE);
     return 0;
 }
 

@@ -233,8 +233,8 @@ static int init_map(struct device *dev)
     int err;
 
     s->ram_low = ram_region("ram.low", 0, SMRAM_BASE, config->ram);
-    s->smram = ram_region("smram", SMRAM_BASE, SMRAM_SIZE,
-                          config->ram + SMRAM_BASE);
+    s->smram =
+        ram_region("smram", SMRAM_BASE, SMRAM_SIZE, config->ram + SMRAM_BASE);
     s->ram_main = ram_region("ram", 0x100000, config->ram_below_4g - 0x100000,
                              config->ram + 0x100000);
     s->ram_high = ram_region("ram.high", FOUR_GIB, config->ram_above_4g,

@@ -78,8 +78,8 @@ static void sense_interrupt(struct device *dev)
     if (s->seeks & 15) {
         for (unit = 0; !(s->seeks >> unit & 1); unit++)
             ;
-        s->seeks &= (uint8_t)~(1u << unit);
-        s->busy_drives &= (uint8_t)~(1u << unit);
+        s->seeks &= (uint8_t) ~(1u << unit);
+        s->busy_drives &= (uint8_t) ~(1u << unit);
         s->fifo[0] = s->seek_st0[unit];
     } else if (s->polled) {
         unit = (4u - s->polled--) & 3u;

@@ -16,7 +16,7 @@ enum { RATE_500K, RATE_300K, RATE_250K, RATE_1M };
 #define ON(RATE) (1u << (RATE))
 
 struct format {
-    uint16_t kib;  /* of a full image */
+    uint16_t kib; /* of a full image */
     uint8_t tracks, heads, spt;
     uint8_t rates; /* mask: a 5.25" disk turns faster in a 1.2M drive */
     uint8_t cmos;
@@ -150,8 +150,8 @@ static bool find_sector(struct device *dev, uint64_t *at)
         fail_data(dev, ST1_ND, 0);
         return false;
     }
-    *at = (((uint64_t)track * f->heads + s->h) * f->spt + s->r - 1) *
-          FDC_SECTOR;
+    *at =
+        (((uint64_t)track * f->heads + s->h) * f->spt + s->r - 1) * FDC_SECTOR;
     return true;
 }
 
@@ -187,8 +187,8 @@ static bool commit_sector(struct device *dev)
         s->h = s->buffer[1] & 1;
         s->r = s->buffer[2];
         if (n != 2) {
-            log_line(dev->log, LOG_UNIMP,
-                     "fdc: format with %u-byte sectors\n", 128u << (n & 7));
+            log_line(dev->log, LOG_UNIMP, "fdc: format with %u-byte sectors\n",
+                     128u << (n & 7));
             fail_data(dev, ST1_ND, 0);
             return false;
         }
@@ -249,8 +249,8 @@ static void run_verify(struct device *dev)
 
     /* Reaching EOT is success when there is no count to reach. */
     while (begin_sector(dev)) {
-        bool last = !s->counted && s->r == s->eot &&
-                    !(s->multi_track && s->h == 0);
+        bool last =
+            !s->counted && s->r == s->eot && !(s->multi_track && s->h == 0);
         if (!advance(dev, last))
             return;
     }
@@ -262,10 +262,10 @@ static void run_dma(struct device *dev)
     const struct i82077_config *config = dev->config;
 
     while (begin_sector(dev)) {
-        size_t n = config && config->dma && (s->dor & DOR_DMAGATE)
-                       ? config->dma(config->ctx, s->buffer, s->length,
-                                     to_host(s))
-                       : 0;
+        size_t n =
+            config && config->dma && (s->dor & DOR_DMAGATE)
+                ? config->dma(config->ctx, s->buffer, s->length, to_host(s))
+                : 0;
         if (n > s->length)
             n = s->length;
         if (n == 0) {

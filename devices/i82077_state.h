@@ -43,8 +43,8 @@ struct i82077 {
     uint8_t fifo[FDC_FIFO];
     uint8_t fifo_at, fifo_count; /* command bytes taken, results to give */
     bool irq;                    /* before DMAGATE */
-    uint8_t polled;   /* resets still to be sensed, 4 to 0 */
-    uint8_t seeks;    /* drives with a seek to be sensed */
+    uint8_t polled;              /* resets still to be sensed, 4 to 0 */
+    uint8_t seeks;               /* drives with a seek to be sensed */
     uint8_t seek_st0[4];
     uint8_t busy_drives;
     /* The data command. */

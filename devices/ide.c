@@ -55,20 +55,20 @@ struct ide {
         FIELD(ide, U.previous.count, FIELD_U8),                                \
         FIELD(ide, U.previous.low, FIELD_U8),                                  \
         FIELD(ide, U.previous.mid, FIELD_U8),                                  \
-        FIELD(ide, U.previous.high, FIELD_U8),                                 \
-        FIELD(ide, U.device, FIELD_U8), FIELD(ide, U.status, FIELD_U8),        \
-        FIELD(ide, U.error, FIELD_U8), FIELD(ide, U.intrq, FIELD_BOOL),        \
+        FIELD(ide, U.previous.high, FIELD_U8), FIELD(ide, U.device, FIELD_U8), \
+        FIELD(ide, U.status, FIELD_U8), FIELD(ide, U.error, FIELD_U8),         \
+        FIELD(ide, U.intrq, FIELD_BOOL),                                       \
         FIELD(ide, U.current_cylinders, FIELD_U16),                            \
         FIELD(ide, U.current_heads, FIELD_U16),                                \
         FIELD(ide, U.current_spt, FIELD_U16),                                  \
         FIELD(ide, U.multiple, FIELD_U8),                                      \
         FIELD(ide, U.write_cache, FIELD_BOOL), FIELD(ide, U.mwdma, FIELD_U8),  \
         FIELD(ide, U.udma, FIELD_U8), FIELD(ide, U.phase, FIELD_U8),           \
-        FIELD(ide, U.extended, FIELD_BOOL),                                    \
-        FIELD(ide, U.position, FIELD_U32), FIELD(ide, U.length, FIELD_U32),    \
-        FIELD(ide, U.lba, FIELD_U64), FIELD(ide, U.left, FIELD_U32),           \
-        FIELD(ide, U.block, FIELD_U32), FIELD(ide, U.cd.sense_key, FIELD_U8),  \
-        FIELD(ide, U.cd.asc, FIELD_U8), FIELD(ide, U.cd.ascq, FIELD_U8),       \
+        FIELD(ide, U.extended, FIELD_BOOL), FIELD(ide, U.position, FIELD_U32), \
+        FIELD(ide, U.length, FIELD_U32), FIELD(ide, U.lba, FIELD_U64),         \
+        FIELD(ide, U.left, FIELD_U32), FIELD(ide, U.block, FIELD_U32),         \
+        FIELD(ide, U.cd.sense_key, FIELD_U8), FIELD(ide, U.cd.asc, FIELD_U8),  \
+        FIELD(ide, U.cd.ascq, FIELD_U8),                                       \
         FIELD(ide, U.cd.tray_open, FIELD_BOOL),                                \
         FIELD(ide, U.cd.locked, FIELD_BOOL),                                   \
         FIELD(ide, U.cd.change, FIELD_U8),                                     \
@@ -130,8 +130,7 @@ int ide_flush(struct ide_unit *unit)
 static void update_irq(struct ide_channel *ch)
 {
     const struct ide_unit *unit = ide_selected(ch);
-    bool level =
-        unit->present && unit->intrq && !(ch->control & CONTROL_NIEN);
+    bool level = unit->present && unit->intrq && !(ch->control & CONTROL_NIEN);
 
     if (level == ch->irq)
         return;
@@ -410,8 +409,7 @@ static void write_byte(struct ide *s, unsigned bank, unsigned off,
 
 static bool is_data_port(unsigned bank, uint64_t off)
 {
-    return off == 0 &&
-           (bank == IDE_BANK_COMMAND0 || bank == IDE_BANK_COMMAND1);
+    return off == 0 && (bank == IDE_BANK_COMMAND0 || bank == IDE_BANK_COMMAND1);
 }
 
 static uint64_t read(struct device *dev, unsigned bank, uint64_t off,
@@ -486,8 +484,10 @@ static int init(struct device *dev)
     pci_set16(&s->function, PCI_SUBSYSTEM, 0x1100);
     memset(s->function.writable + IDETIM, 0xFF, 4);
     pci_add_bar(&s->function, 4,
-                (struct region){.name = "ide-bus-master", .size = 16,
-                                .kind = REGION_DEVICE, .dev = dev,
+                (struct region){.name = "ide-bus-master",
+                                .size = 16,
+                                .kind = REGION_DEVICE,
+                                .dev = dev,
                                 .bank = IDE_BANK_BUS_MASTER},
                 true, false);
     for (unsigned c = 0; c < 2; c++) {

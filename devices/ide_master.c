@@ -87,8 +87,7 @@ static uint32_t move(struct ide_channel *ch, uint8_t *data, uint32_t size,
 
 static bool master_runs(struct ide_channel *ch)
 {
-    return (ch->master.command & BM_START) &&
-           (ch->master.status & BM_ACTIVE) &&
+    return (ch->master.command & BM_START) && (ch->master.status & BM_ACTIVE) &&
            (ide_pci(ch->dev)->config[PCI_COMMAND] & PCI_COMMAND_MASTER);
 }
 
@@ -126,7 +125,7 @@ void ide_master_write(struct ide_channel *ch, unsigned off, uint8_t value)
         }
         break;
     case 2:
-        m->status &= (uint8_t)~(BM_CAPABLE | (value & (BM_ERROR | BM_IRQ)));
+        m->status &= (uint8_t) ~(BM_CAPABLE | (value & (BM_ERROR | BM_IRQ)));
         m->status |= value & BM_CAPABLE;
         break;
     case 4:

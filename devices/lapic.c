@@ -84,7 +84,7 @@ static uint8_t processor_priority(const struct lapic *s)
     int serving = highest(s->isr);
     unsigned class = serving < 0 ? 0 : (unsigned)serving & 0xF0u;
 
-    return (s->tpr & 0xF0u) >= class ? s->tpr : (uint8_t)class;
+    return (s->tpr & 0xF0u) >= class ? s->tpr : (uint8_t) class;
 }
 
 /* The vector in IRR that may interrupt now; -1 for none. */
@@ -103,9 +103,8 @@ static bool pic_waits(const struct lapic *s)
 {
     if (!enabled(s))
         return s->line[0];
-    return s->extint ||
-           (s->line[0] && !(s->lvt[LINT0] & LVT_MASKED) &&
-            (s->lvt[LINT0] >> 8 & 7u) == APIC_EXTINT);
+    return s->extint || (s->line[0] && !(s->lvt[LINT0] & LVT_MASKED) &&
+                         (s->lvt[LINT0] >> 8 & 7u) == APIC_EXTINT);
 }
 
 static void update(struct device *dev)
@@ -315,8 +314,7 @@ unsigned apic_bus_deliver(struct device *const *lapics, unsigned count,
         taken++;
         if (message->delivery != APIC_LOWEST) {
             lapic_accept(lapics[i], message);
-        } else if (((const struct lapic *)lapics[i]->state)->svr &
-                   SVR_ENABLE) {
+        } else if (((const struct lapic *)lapics[i]->state)->svr & SVR_ENABLE) {
             if (!best || processor_priority(lapics[i]->state) <
                              processor_priority(best->state))
                 best = lapics[i];
@@ -426,8 +424,8 @@ static void write_lvt(struct device *dev, enum lvt n, uint32_t value)
         s->lvt[n] |= LVT_MASKED;
     if (n == LINT0) {
         poll_lint0(dev);
-    } else if (n == TIMER && ((old ^ s->lvt[n]) &
-                              (LVT_PERIODIC | LVT_DEADLINE))) {
+    } else if (n == TIMER &&
+               ((old ^ s->lvt[n]) & (LVT_PERIODIC | LVT_DEADLINE))) {
         /* Leaving or entering TSC-deadline mode disarms (10.5.4.1). */
         if ((old ^ s->lvt[n]) & LVT_DEADLINE) {
             s->deadline_tsc = 0;
@@ -537,8 +535,8 @@ static void write_register(struct device *dev, unsigned reg, uint32_t value)
         break;
     }
     default:
-        if (reg >= 0x40 || (reg < 0x10 && reg != 0x03 && reg != 0x09 &&
-                            reg != 0x0A))
+        if (reg >= 0x40 ||
+            (reg < 0x10 && reg != 0x03 && reg != 0x09 && reg != 0x0A))
             error(dev, ESR_REGISTER);
         break;
     }
@@ -580,8 +578,7 @@ static void remap(struct device *dev)
 
     bus_unmap(dev->memory, &s->mmio);
     s->mmio.base = s->base & BASE_ADDRESS;
-    if (enabled(s) && config->bootstrap &&
-        bus_map(dev->memory, &s->mmio) < 0)
+    if (enabled(s) && config->bootstrap && bus_map(dev->memory, &s->mmio) < 0)
         log_line(dev->log, LOG_GUEST_ERRORS,
                  "%s: cannot map registers at %#llx\n", dev->name,
                  (unsigned long long)s->mmio.base);

@@ -29,18 +29,18 @@ enum apic_delivery {
 struct apic_message {
     uint8_t destination; /* an APIC ID or a logical mask; 0xFF is everyone */
     bool logical;
-    uint8_t delivery;    /* enum apic_delivery */
+    uint8_t delivery; /* enum apic_delivery */
     uint8_t vector;
-    bool level;          /* level-triggered: EOI is broadcast */
+    bool level; /* level-triggered: EOI is broadcast */
 };
 
 /* All are called on the CPU thread; ctx is handed to each. Only intr must be
  * there. */
 struct lapic_config {
     void *ctx;
-    unsigned id;          /* initial APIC ID */
-    bool bootstrap;       /* this is the bootstrap processor's */
-    uint64_t tsc_hz;      /* of the CPU's TSC; 0: no TSC-deadline mode */
+    unsigned id;     /* initial APIC ID */
+    bool bootstrap;  /* this is the bootstrap processor's */
+    uint64_t tsc_hz; /* of the CPU's TSC; 0: no TSC-deadline mode */
     void (*intr)(void *ctx, bool level);
     void (*nmi)(void *ctx, bool level);
     void (*init)(void *ctx);                     /* INIT IPI for this CPU */
@@ -49,7 +49,7 @@ struct lapic_config {
     void (*eoi)(void *ctx, uint8_t vector);      /* EOI broadcast */
     /* Puts a message on the bus (apic_bus_deliver). NULL: it is lost. */
     void (*send)(void *ctx, const struct apic_message *message);
-    uint64_t (*tsc)(void *ctx);                  /* the CPU's TSC now */
+    uint64_t (*tsc)(void *ctx); /* the CPU's TSC now */
 };
 
 /* The CPU's side (emu/machine.h). */

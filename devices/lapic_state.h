@@ -21,10 +21,10 @@ struct lapic {
     uint32_t initial_count, divide;
     uint8_t tpr;
     uint32_t isr[8], tmr[8], irr[8];
-    bool line[2];  /* LINT0, LINT1 */
-    bool extint;   /* an ExtINT message waits */
-    bool intr;     /* what the CPU was last told */
-    bool reporting; /* in error(): an error LVT must not report itself */
+    bool line[2];        /* LINT0, LINT1 */
+    bool extint;         /* an ExtINT message waits */
+    bool intr;           /* what the CPU was last told */
+    bool reporting;      /* in error(): an error LVT must not report itself */
     uint64_t started_ns; /* when the count was loaded */
     uint64_t deadline_tsc;
     struct timer timer;

@@ -41,8 +41,7 @@ static uint32_t get32(const struct pci_function *function, unsigned off)
 
 uint16_t pci_get16(const struct pci_function *function, unsigned off)
 {
-    return (uint16_t)(function->config[off] |
-                      function->config[off + 1] << 8);
+    return (uint16_t)(function->config[off] | function->config[off + 1] << 8);
 }
 
 void pci_set16(struct pci_function *function, unsigned off, uint16_t value)
@@ -103,7 +102,7 @@ void pci_add_bar(struct pci_function *function, unsigned n,
         .region = region, .io = io, .prefetchable = prefetchable};
     /* Address bits below the size read as zero: that is how a guest learns
      * the size. */
-    uint32_t mask = (uint32_t)~(region.size - 1);
+    uint32_t mask = (uint32_t) ~(region.size - 1);
     set_writable32(function, off, mask & (io ? ~3u : ~15u));
     pci_set32(function, off, bar_flags(bar));
 }
@@ -113,7 +112,7 @@ void pci_add_rom(struct pci_function *function, struct region region)
     region.base = 0;
     region.mapped = false;
     function->rom = (struct pci_bar){.region = region};
-    uint32_t mask = (uint32_t)~(region.size - 1) & ~0x7FFu;
+    uint32_t mask = (uint32_t) ~(region.size - 1) & ~0x7FFu;
     set_writable32(function, PCI_ROM, mask | ROM_ENABLE);
     pci_set32(function, PCI_ROM, 0);
 }
@@ -132,8 +131,7 @@ static bool bar_wants(const struct pci_function *function,
         return false;
     if (off == PCI_ROM && !(value & ROM_ENABLE))
         return false;
-    *base = value & (uint32_t)~(bar->region.size - 1) &
-            (bar->io ? ~3u : ~15u);
+    *base = value & (uint32_t) ~(bar->region.size - 1) & (bar->io ? ~3u : ~15u);
     last = *base + bar->region.size - 1;
     /* Base 0 is the reset value. All ones is a guest sizing the BAR with
      * decoding left on; there is nothing to map up there. */
@@ -196,8 +194,7 @@ void pci_reset(struct pci_function *function)
     function->config[PCI_INTERRUPT_LINE] = 0;
     for (unsigned n = 0; n < PCI_BARS; n++)
         if (function->bar[n].region.size)
-            pci_set32(function, PCI_BAR0 + 4 * n,
-                      bar_flags(&function->bar[n]));
+            pci_set32(function, PCI_BAR0 + 4 * n, bar_flags(&function->bar[n]));
     if (function->rom.region.size)
         pci_set32(function, PCI_ROM, 0);
     pci_remap(function);

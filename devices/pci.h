@@ -42,8 +42,7 @@ struct pci_function {
     struct pci_bar bar[PCI_BARS];
     struct pci_bar rom; /* expansion ROM; region.kind is REGION_ROM */
     /* After a configuration write was stored; may be NULL. */
-    void (*written)(struct pci_function *function, unsigned off,
-                    unsigned size);
+    void (*written)(struct pci_function *function, unsigned off, unsigned size);
 };
 
 /* Fills the header. `class_code` is class << 8 | subclass. Pin 0 = none, 1 =

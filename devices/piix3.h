@@ -18,7 +18,7 @@ enum { PIIX3_RCR };
 enum { PIIX3_OUT_RESET = 16 };
 
 /* The input line of a slot's INTx: pin 0 is INTA#. Level, high = asserted. */
-#define PIIX3_INTX(SLOT, PIN) ((unsigned)(SLOT) * 4u + (unsigned)(PIN))
+#define PIIX3_INTX(SLOT, PIN) ((unsigned)(SLOT)*4u + (unsigned)(PIN))
 
 /* Device 1, function 0; the board plugs it in. */
 struct pci_function *piix3_pci(struct device *dev);

@@ -97,8 +97,8 @@ static void update(struct device *dev)
 {
     struct piix4_pm *s = dev->state;
     uint16_t sts = status(dev);
-    bool event = (sts & s->pm1_en & EN_BITS) != 0 ||
-                 (s->gpe_sts & s->gpe_en) != 0;
+    bool event =
+        (sts & s->pm1_en & EN_BITS) != 0 || (s->gpe_sts & s->gpe_en) != 0;
 
     device_drive(dev, PIIX4_PM_OUT_SCI, event && (s->pm1_cnt & SCI_EN));
     if ((s->pm1_en & TMR) && !(sts & TMR))
@@ -296,9 +296,8 @@ static void place(struct device *dev, struct region *region, uint16_t base,
     bus_unmap(dev->io, region);
     region->base = base;
     if (on && base && bus_map(dev->io, region) < 0)
-        log_line(dev->log, LOG_GUEST_ERRORS,
-                 "%s: cannot map %s at port %#x\n", dev->name, region->name,
-                 base);
+        log_line(dev->log, LOG_GUEST_ERRORS, "%s: cannot map %s at port %#x\n",
+                 dev->name, region->name, base);
 }
 
 static void place_blocks(struct device *dev)
@@ -320,8 +319,8 @@ static void config_written(struct pci_function *function, unsigned off,
     place_blocks(function->dev);
 }
 
-static struct region block(struct device *dev, const char *name,
-                           uint64_t size, unsigned bank)
+static struct region block(struct device *dev, const char *name, uint64_t size,
+                           unsigned bank)
 {
     struct region region = {
         .name = name,

@@ -40,12 +40,11 @@ struct vga_geometry vga_geometry(const struct vga *v)
     g.dots_per_char = v->sr[1] & 0x01 ? 8 : 9;
     g.dot_doubling = (v->sr[1] & 0x08) != 0;
     g.columns = v->cr[0x01] + 1u;
-    g.lines = (v->cr[0x12] | (overflow & 0x02) << 7 | (overflow & 0x40) << 3) +
-              1u;
+    g.lines =
+        (v->cr[0x12] | (overflow & 0x02) << 7 | (overflow & 0x40) << 3) + 1u;
     g.row_lines = (scan & 0x1F) + 1;
     g.line_doubling = (scan & 0x80) != 0;
-    g.line_compare =
-        v->cr[0x18] | (overflow & 0x10) << 4 | (scan & 0x40) << 3;
+    g.line_compare = v->cr[0x18] | (overflow & 0x10) << 4 | (scan & 0x40) << 3;
     return g;
 }
 
@@ -70,8 +69,9 @@ static uint8_t status_1(struct vga *v)
         struct vga_geometry g = vga_geometry(v);
         unsigned overflow = v->cr[0x07];
         total_dots = (v->cr[0x00] + 5u) * g.dots_per_char;
-        total_lines = (v->cr[0x06] | (overflow & 0x01) << 8 |
-                       (overflow & 0x20) << 4) + 2u;
+        total_lines =
+            (v->cr[0x06] | (overflow & 0x01) << 8 | (overflow & 0x20) << 4) +
+            2u;
         shown_dots = g.columns * g.dots_per_char;
         shown_lines = g.lines;
         start = v->cr[0x10] | (overflow & 0x04) << 6 | (overflow & 0x80) << 2;

@@ -19,8 +19,8 @@
 
 /* dev->config of a vga; NULL means no ROM and 16 MB. */
 struct vga_config {
-    const uint8_t *rom; /* the VGA BIOS, copied in init; NULL: none */
-    size_t rom_bytes;   /* up to 16 MB */
+    const uint8_t *rom;  /* the VGA BIOS, copied in init; NULL: none */
+    size_t rom_bytes;    /* up to 16 MB */
     uint32_t vram_bytes; /* 256 KB to 256 MB, a power of two; 0: 16 MB */
 };
 

@@ -59,15 +59,14 @@ static bool window_128k(const struct vga *v)
 static enum vga_path choose_write_path(const struct vga *v)
 {
     /* Write mode 0 with nothing in the way: the CPU's byte as it is. */
-    bool plain = (v->gr[5] & 3) == 0 && (v->gr[1] & 15) == 0 &&
-                 v->gr[3] == 0 && v->gr[8] == 0xFF;
+    bool plain = (v->gr[5] & 3) == 0 && (v->gr[1] & 15) == 0 && v->gr[3] == 0 &&
+                 v->gr[8] == 0xFF;
     unsigned planes = v->sr[2] & 15;
 
     if (!plain)
         return VGA_PATH_SLOW;
     if (chain4(v))
-        return planes == 15 && !vga_vbe_on(v) ? VGA_PATH_CHAIN4
-                                              : VGA_PATH_SLOW;
+        return planes == 15 && !vga_vbe_on(v) ? VGA_PATH_CHAIN4 : VGA_PATH_SLOW;
     if (odd_even_write(v))
         return planes == 3 && v->gr[6] & 0x02 && !window_128k(v)
                    ? VGA_PATH_ODD_EVEN
@@ -132,8 +131,8 @@ static uint8_t read_byte(struct vga *v, uint32_t a)
         return (uint8_t)(v->latch >> (plane * 8));
 
     /* Read mode 1: a 1 wherever all planes that matter equal GR2. */
-    uint32_t differ = (v->latch ^ widened[v->gr[2] & 15]) &
-                      widened[v->gr[7] & 15];
+    uint32_t differ =
+        (v->latch ^ widened[v->gr[2] & 15]) & widened[v->gr[7] & 15];
     differ |= differ >> 16;
     differ |= differ >> 8;
     return (uint8_t)~differ;
@@ -164,8 +163,8 @@ static uint32_t data_path(const struct vga *v, uint8_t value)
     switch (v->gr[5] & 3) {
     case 0:
         bits = widened[v->gr[1] & 15];
-        data = (rotated * 0x01010101u & ~bits) |
-               (widened[v->gr[0] & 15] & bits);
+        data =
+            (rotated * 0x01010101u & ~bits) | (widened[v->gr[0] & 15] & bits);
         break;
     case 1:
         return v->latch;

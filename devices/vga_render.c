@@ -45,9 +45,8 @@ static uint32_t dac_color(const struct vga *v, unsigned index)
 
     for (unsigned i = 0; i < 3; i++) {
         /* Six bits widen so that 0x3F is full white. */
-        uint32_t level = wide ? rgb[i]
-                              : ((rgb[i] & 0x3Fu) << 2 |
-                                 (rgb[i] & 0x3Fu) >> 4);
+        uint32_t level =
+            wide ? rgb[i] : ((rgb[i] & 0x3Fu) << 2 | (rgb[i] & 0x3Fu) >> 4);
         color = color << 8 | level;
     }
     return color;
@@ -350,8 +349,7 @@ static void render_planar(struct vga *v, struct surface *surface)
     for (unsigned y = 0; y < height; y++) {
         uint32_t *out = surface->pixels + (size_t)y * surface->stride;
         for (unsigned x = 0; x < width + 8; x += 8) {
-            uint32_t cell =
-                vga_load32(vga_cell(v, start + y * pitch + x / 8));
+            uint32_t cell = vga_load32(vga_cell(v, start + y * pitch + x / 8));
             store_dots(dots + x, spread(cell) | spread(cell >> 8) << 1 |
                                      spread(cell >> 16) << 2 |
                                      spread(cell >> 24) << 3);

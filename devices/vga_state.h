@@ -88,9 +88,9 @@ struct vga {
     /* Derived. */
     enum vga_path write_path, read_path;
     uint32_t window_from, window_bytes; /* within A0000-BFFFF; 0: closed */
-    uint32_t bank_base;  /* bytes, or plane bytes when planar */
-    uint32_t plane_mask; /* plane offsets are within this */
-    uint32_t map_mask;   /* SR2 with each bit widened to a byte */
+    uint32_t bank_base;                 /* bytes, or plane bytes when planar */
+    uint32_t plane_mask;                /* plane offsets are within this */
+    uint32_t map_mask; /* SR2 with each bit widened to a byte */
 };
 
 static inline bool vga_vbe_on(const struct vga *v)
@@ -123,12 +123,12 @@ uint32_t vga_widen(unsigned bits);
 /* What the CRTC's timing registers make of the screen. Units are lines and
  * dots; a dot is a pixel of the line buffer, before any doubling. */
 struct vga_geometry {
-    unsigned dots_per_char;  /* 8 or 9 */
-    unsigned columns;        /* characters displayed, 1 to 256 */
-    unsigned lines;          /* scan lines displayed, 1 to 1024 */
-    unsigned row_lines;      /* scan lines a character row, 1 to 32 */
-    bool line_doubling;      /* CR9.7: each row scan twice */
-    bool dot_doubling;       /* SR1.3: the dot clock is halved */
+    unsigned dots_per_char; /* 8 or 9 */
+    unsigned columns;       /* characters displayed, 1 to 256 */
+    unsigned lines;         /* scan lines displayed, 1 to 1024 */
+    unsigned row_lines;     /* scan lines a character row, 1 to 32 */
+    bool line_doubling;     /* CR9.7: each row scan twice */
+    bool dot_doubling;      /* SR1.3: the dot clock is halved */
     unsigned line_compare;
 };
 struct vga_geometry vga_geometry(const struct vga *v);
@@ -151,8 +151,7 @@ uint64_t vga_dispi_read(struct vga *v, unsigned off, unsigned size);
 void vga_dispi_write(struct vga *v, unsigned off, uint64_t value,
                      unsigned size);
 uint64_t vga_mmio_read(struct vga *v, unsigned off, unsigned size);
-void vga_mmio_write(struct vga *v, unsigned off, uint64_t value,
-                    unsigned size);
+void vga_mmio_write(struct vga *v, unsigned off, uint64_t value, unsigned size);
 /* Bytes from one line to the next (plane bytes at 4 bits a pixel). */
 uint32_t vga_vbe_pitch(const struct vga *v);
 /* Byte (or plane byte) of the screen's top left pixel. */

@@ -72,12 +72,12 @@ static void fix_up(struct vga *v)
         memory /= 4;
 
     d[DISPI_XRES] = clamp(d[DISPI_XRES] & ~7u, 8, DISPI_MAX_XRES);
-    d[DISPI_VIRT_WIDTH] = clamp(d[DISPI_VIRT_WIDTH] & ~7u, d[DISPI_XRES],
-                                0xFFF8);
+    d[DISPI_VIRT_WIDTH] =
+        clamp(d[DISPI_VIRT_WIDTH] & ~7u, d[DISPI_XRES], 0xFFF8);
     uint32_t pitch = vga_vbe_pitch(v);
     uint32_t most = memory / pitch; /* not 0: 256 KB hold 0xFFF8 x 32 bits */
-    d[DISPI_YRES] = clamp(d[DISPI_YRES], 1,
-                          most < DISPI_MAX_YRES ? most : DISPI_MAX_YRES);
+    d[DISPI_YRES] =
+        clamp(d[DISPI_YRES], 1, most < DISPI_MAX_YRES ? most : DISPI_MAX_YRES);
     d[DISPI_VIRT_HEIGHT] = clamp(most, 1, 0xFFFF);
 
     uint32_t shown = d[DISPI_YRES] * pitch;
@@ -105,8 +105,8 @@ static void set_enable(struct vga *v, uint16_t value)
     uint16_t *d = v->dispi;
     bool was = vga_vbe_on(v);
 
-    d[DISPI_ENABLE] = value & (DISPI_ENABLED | DISPI_GETCAPS |
-                               DISPI_8BIT_DAC | DISPI_LFB | DISPI_NOCLEARMEM);
+    d[DISPI_ENABLE] = value & (DISPI_ENABLED | DISPI_GETCAPS | DISPI_8BIT_DAC |
+                               DISPI_LFB | DISPI_NOCLEARMEM);
     if (!(value & DISPI_ENABLED)) {
         d[DISPI_BANK] = 0;
         return;
@@ -202,15 +202,14 @@ int vga_vbe_loaded(struct vga *v)
 uint64_t vga_dispi_read(struct vga *v, unsigned off, unsigned size)
 {
     if (size > 2)
-        return vga_dispi_read(v, off, 2) |
-               vga_dispi_read(v, off + 2, size - 2) << 16;
+        return vga_dispi_read(v, off, 2) | vga_dispi_read(v, off + 2, size - 2)
+                                               << 16;
     uint16_t value =
         off == 0 ? v->dispi_index : register_read(v, v->dispi_index);
     return off > 2 ? 0xFF : value;
 }
 
-void vga_dispi_write(struct vga *v, unsigned off, uint64_t value,
-                     unsigned size)
+void vga_dispi_write(struct vga *v, unsigned off, uint64_t value, unsigned size)
 {
     if (size > 2) {
         vga_dispi_write(v, off, value & 0xFFFF, 2);

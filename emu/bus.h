@@ -45,12 +45,12 @@ struct bus_listener {
 };
 
 struct bus {
-    const char *name;          /* "memory", "io" */
-    uint64_t limit;            /* addresses run from 0 to limit - 1 */
-    struct region **regions;   /* sorted by base */
+    const char *name;        /* "memory", "io" */
+    uint64_t limit;          /* addresses run from 0 to limit - 1 */
+    struct region **regions; /* sorted by base */
     size_t count, capacity;
-    struct region *last;       /* cache of the last lookup, or NULL */
-    struct region **ports;     /* io only: one entry a port */
+    struct region *last;   /* cache of the last lookup, or NULL */
+    struct region **ports; /* io only: one entry a port */
     struct bus_listener *listeners;
 };
 

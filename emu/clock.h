@@ -24,31 +24,30 @@ struct clock;
 
 /* A named one-shot timer. Embed it in a device's state; init it once. */
 struct timer {
-    const char *name;      /* "pit.0", as `info timers` prints it */
-    uint64_t deadline_ns;  /* CLOCK_NEVER when not armed */
-    uint64_t sequence;     /* order of arming, breaks ties */
+    const char *name;     /* "pit.0", as `info timers` prints it */
+    uint64_t deadline_ns; /* CLOCK_NEVER when not armed */
+    uint64_t sequence;    /* order of arming, breaks ties */
     void (*expire)(void *ctx);
     void *ctx;
     struct clock *clock;
-    struct timer *next;    /* all timers of the clock, armed or not */
+    struct timer *next; /* all timers of the clock, armed or not */
 };
 
 struct clock {
-    bool icount;              /* instruction-derived time */
-    unsigned icount_shift;    /* ns per instruction = 1 << shift; 0 to 10 */
-    uint64_t instructions;    /* retired so far, all engines keep this */
-    uint64_t skew_ns;         /* icount: time skipped while halted */
-    bool running;             /* host clock: is time passing? */
-    uint64_t host_base_ns;    /* host clock at the last start */
-    uint64_t stopped_at_ns;   /* virtual time when (last) stopped */
+    bool icount;            /* instruction-derived time */
+    unsigned icount_shift;  /* ns per instruction = 1 << shift; 0 to 10 */
+    uint64_t instructions;  /* retired so far, all engines keep this */
+    uint64_t skew_ns;       /* icount: time skipped while halted */
+    bool running;           /* host clock: is time passing? */
+    uint64_t host_base_ns;  /* host clock at the last start */
+    uint64_t stopped_at_ns; /* virtual time when (last) stopped */
     struct timer *timers;
-    struct timer *nearest;    /* armed timer with the lowest deadline */
+    struct timer *nearest; /* armed timer with the lowest deadline */
     uint64_t next_sequence;
-    uint64_t rtc_offset_s;    /* seconds since 1970 at virtual time 0 */
+    uint64_t rtc_offset_s; /* seconds since 1970 at virtual time 0 */
     /* Told of each timer just before it runs; may be NULL. The machine makes
      * EVENT_TIMER from it. */
-    void (*expired)(void *ctx, const struct timer *timer,
-                    uint64_t deadline_ns);
+    void (*expired)(void *ctx, const struct timer *timer, uint64_t deadline_ns);
     void *expired_ctx;
 };
 

@@ -17,8 +17,7 @@ static bool is_watch(const struct debug_point *p)
 static bool arrive(struct debug_point *p, struct cpu *cpu,
                    const struct event *event)
 {
-    if (!p->enabled ||
-        (p->condition && !p->condition(p->ctx, p, cpu, event)))
+    if (!p->enabled || (p->condition && !p->condition(p->ctx, p, cpu, event)))
         return false;
     p->hits++;
     if (p->ignore) {
@@ -33,8 +32,7 @@ static void on_event(void *ctx, const struct event *event)
     struct machine *m = ctx;
     struct cpu *cpu = event->cpu < m->cpus ? m->cpu[event->cpu] : NULL;
     for (struct debug_point *p = m->debug.points; p && cpu; p = p->next) {
-        if (p->kind != DEBUG_EVENT ||
-            !(p->event_kinds & (1u << event->kind)) ||
+        if (p->kind != DEBUG_EVENT || !(p->event_kinds & (1u << event->kind)) ||
             !arrive(p, cpu, event))
             continue;
         m->debug.hit = (struct debug_hit){
@@ -83,8 +81,7 @@ void debug_add(struct machine *m, struct debug_point *point)
 
 void debug_remove(struct machine *m, struct debug_point *point)
 {
-    for (struct debug_point **at = &m->debug.points; *at;
-         at = &(*at)->next)
+    for (struct debug_point **at = &m->debug.points; *at; at = &(*at)->next)
         if (*at == point) {
             *at = point->next;
             break;
@@ -148,8 +145,7 @@ static bool overlaps(uint64_t a, uint64_t a_size, uint64_t b, uint64_t b_size)
     return a - b < b_size || b - a < a_size;
 }
 
-bool debug_page_watched(const struct machine *m, uint64_t linear,
-                        uint64_t gpa)
+bool debug_page_watched(const struct machine *m, uint64_t linear, uint64_t gpa)
 {
     for (const struct debug_point *p = m->debug.points; p; p = p->next) {
         uint64_t page = p->kind == DEBUG_WATCH ? linear : gpa;

@@ -34,9 +34,9 @@ struct debug_point {
     bool read, write;     /* watchpoints: which accesses */
     uint32_t event_kinds; /* DEBUG_EVENT: mask of 1u << enum event_kind */
     bool enabled;
-    bool temporary;       /* removed by its owner when it has stopped once */
-    uint64_t hits;        /* times the place was reached, condition true */
-    uint64_t ignore;      /* hits still to be passed over */
+    bool temporary;  /* removed by its owner when it has stopped once */
+    uint64_t hits;   /* times the place was reached, condition true */
+    uint64_t ignore; /* hits still to be passed over */
     /* May be NULL. False: not this time. `event` is NULL but for events. */
     bool (*condition)(void *ctx, struct debug_point *point, struct cpu *cpu,
                       const struct event *event);
@@ -60,7 +60,7 @@ struct debug {
     bool exec_armed, watch_armed; /* some enabled point of the kind exists */
     struct event_sink sink;       /* registered while events are watched */
     struct debug_hit hit;
-    bool resuming;                /* pass over a point at resume_linear once */
+    bool resuming; /* pass over a point at resume_linear once */
     uint64_t resume_linear;
 };
 
@@ -86,8 +86,7 @@ bool debug_exec_hit(struct machine *machine, struct cpu *cpu, uint64_t linear,
 bool debug_page_watched(const struct machine *machine, uint64_t linear,
                         uint64_t gpa);
 /* An access happens: stop after this instruction? Records the hit. */
-bool debug_access_hit(struct machine *machine, struct cpu *cpu,
-                      uint64_t linear, uint64_t gpa, unsigned size,
-                      bool write);
+bool debug_access_hit(struct machine *machine, struct cpu *cpu, uint64_t linear,
+                      uint64_t gpa, unsigned size, bool write);
 
 #endif

@@ -29,12 +29,12 @@
 struct device;
 
 struct device_class {
-    const char *name;            /* "i8254" */
-    const char *description;     /* "programmable interval timer" */
-    size_t state_size;           /* bytes of zeroed state to allocate */
-    const struct field *fields;  /* ends with FIELD_END */
-    unsigned max_access;         /* largest access read and write take: 1, 2,
-                                    4 or 8; the bus splits larger ones */
+    const char *name;           /* "i8254" */
+    const char *description;    /* "programmable interval timer" */
+    size_t state_size;          /* bytes of zeroed state to allocate */
+    const struct field *fields; /* ends with FIELD_END */
+    unsigned max_access;        /* largest access read and write take: 1, 2,
+                                   4 or 8; the bus splits larger ones */
     /* After the wiring, before the first reset. 0 or -errno. */
     int (*init)(struct device *dev);
     void (*reset)(struct device *dev);
@@ -58,15 +58,15 @@ struct wire {
 
 struct device {
     const struct device_class *class;
-    const char *name;      /* "pit", unique on the board */
-    void *state;           /* class->state_size bytes */
-    const void *config;    /* the class's own constants, may be NULL */
+    const char *name;   /* "pit", unique on the board */
+    void *state;        /* class->state_size bytes */
+    const void *config; /* the class's own constants, may be NULL */
     struct clock *clock;
-    struct bus *memory;    /* guest-physical memory, for bus masters */
-    struct bus *io;        /* ports, for chips that remap themselves (PCI) */
+    struct bus *memory; /* guest-physical memory, for bus masters */
+    struct bus *io;     /* ports, for chips that remap themselves (PCI) */
     struct log *log;
-    struct chardev *chardev;             /* serial, debug consoles; or NULL */
-    struct block *drive[DEVICE_DRIVES];  /* disks; NULL = not there */
+    struct chardev *chardev;            /* serial, debug consoles; or NULL */
+    struct block *drive[DEVICE_DRIVES]; /* disks; NULL = not there */
     struct wire out[DEVICE_WIRES];
     struct device *next;
 };

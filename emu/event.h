@@ -65,12 +65,12 @@ struct event {
     uint64_t addr, value;
     uint64_t cost_ns; /* time the handler took; 0 where not measured */
     uint16_t cpu;
-    uint16_t reason;  /* a VMX exit-reason number (SDM 3C appendix C), or the
-                         vector of an exception or interrupt */
-    uint8_t kind;     /* enum event_kind */
-    uint8_t size;     /* bytes of a port or memory access */
-    uint8_t write;    /* 1 for a write */
-    uint8_t detail;   /* see the kinds */
+    uint16_t reason; /* a VMX exit-reason number (SDM 3C appendix C), or the
+                        vector of an exception or interrupt */
+    uint8_t kind;    /* enum event_kind */
+    uint8_t size;    /* bytes of a port or memory access */
+    uint8_t write;   /* 1 for a write */
+    uint8_t detail;  /* see the kinds */
 };
 
 struct event_sink {
@@ -88,7 +88,7 @@ struct ledger {
     uint32_t recorded; /* kinds that go into the ring */
     uint64_t seq;
     uint64_t count[EVENT_KINDS];
-    uint64_t vector_count[256];                 /* exceptions and IRQs */
+    uint64_t vector_count[256]; /* exceptions and IRQs */
     uint64_t sensitive_count[SENSITIVE_KINDS];
     uint64_t paging_count[8];
     struct event_sink *sinks;

@@ -60,17 +60,17 @@ struct machine {
     struct intc intc;
     struct display display; /* render NULL without an adapter */
     struct input input;
-    atomic_uint requests;   /* enum request bits, from any thread */
-    atomic_bool kicked;     /* engines look at this at least every 50,000
-                               instructions */
-    int exit_status;        /* what isa-debug-exit asked for */
+    atomic_uint requests; /* enum request bits, from any thread */
+    atomic_bool kicked;   /* engines look at this at least every 50,000
+                             instructions */
+    int exit_status;      /* what isa-debug-exit asked for */
     bool no_reboot, no_shutdown;
-    enum stop last_stop;    /* why the last machine_run() ended: STOP_KICK for
-                               a request, STOP_DEBUG, STOP_ERROR, ... */
-    uint64_t slice_deadline_ns; /* -icount: the timer that the current slice
-                                   was cut for; else 0 */
+    enum stop last_stop; /* why the last machine_run() ended: STOP_KICK for
+                            a request, STOP_DEBUG, STOP_ERROR, ... */
+    uint64_t slice_deadline_ns;   /* -icount: the timer that the current slice
+                                     was cut for; else 0 */
     struct bus_listener listener; /* hands memory changes to the engine */
-    char error[256];        /* one line for the user, when something failed */
+    char error[256]; /* one line for the user, when something failed */
     /* The host side: called between runs on the CPU thread; hands over what
      * arrived on other threads (bytes, keys). May be NULL. */
     void (*pump)(void *ctx, struct machine *machine);

@@ -35,7 +35,7 @@ struct session {
     struct options o;
     struct host *host;
     struct machine *machine;
-    struct gdb *gdb; /* -gdb; may be NULL */
+    struct gdb *gdb;             /* -gdb; may be NULL */
     struct monitor *gdb_monitor; /* behind gdb's "monitor" */
     struct pc_options pc;
     struct cpu_model model;
@@ -366,8 +366,8 @@ static int run(struct session *s)
         host_wait_quit(s->host);
         return 0;
     }
-    unsigned result = s->gdb ? gdb_main(s->gdb, machine, s->o.stopped)
-                             : machine_run(machine);
+    unsigned result =
+        s->gdb ? gdb_main(s->gdb, machine, s->o.stopped) : machine_run(machine);
     if (result & REQUEST_STOP && machine->last_stop == STOP_ERROR) {
         fail("%s",
              machine->error[0] ? machine->error : "the engine cannot go on");

@@ -314,8 +314,8 @@ static bool is_stdio(const struct options *o, const char *line)
 {
     const char *spec = options_chardev_spec(o, line);
 
-    return spec && (strcmp(spec, "stdio") == 0 ||
-                    strcmp(spec, "mon:stdio") == 0);
+    return spec &&
+           (strcmp(spec, "stdio") == 0 || strcmp(spec, "mon:stdio") == 0);
 }
 
 /* QEMU's rules for what was not said, and what does not go together. */
@@ -351,8 +351,9 @@ static int finish(struct parser *p)
                                                   : "vc";
     for (unsigned i = 0; o->monitor_stdio && i < o->serials; i++)
         if (is_stdio(o, o->serial[i]))
-            return option_fail(p, "-serial %.60s and -monitor stdio: only one "
-                                  "can have the terminal",
+            return option_fail(p,
+                               "-serial %.60s and -monitor stdio: only one "
+                               "can have the terminal",
                                o->serial[i]);
     if (o->snapshot)
         for (unsigned i = 0; i < o->drives; i++)

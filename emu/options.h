@@ -70,7 +70,7 @@ struct options {
     const char *cpu; /* NULL: the default model; else NAME[,feature...] */
     uint64_t ram_bytes;
     unsigned cpus;
-    bool stopped; /* -S */
+    bool stopped;    /* -S */
     const char *gdb; /* -gdb: where the stub listens; NULL: there is none */
     bool no_reboot, no_shutdown, nographic, no_acpi, no_hpet;
     bool nodefaults; /* no empty drives, serial port or VGA unasked */

@@ -386,8 +386,7 @@ static int copy_bytes(uint8_t **to, const uint8_t *from, size_t size)
 
 uint64_t pc_ram_below_4g(uint64_t ram_bytes)
 {
-    return ram_bytes >= UINT64_C(0xE0000000) ? UINT64_C(0xC0000000)
-                                             : ram_bytes;
+    return ram_bytes >= UINT64_C(0xE0000000) ? UINT64_C(0xC0000000) : ram_bytes;
 }
 
 static int configure_memory(struct board *board,
@@ -398,8 +397,8 @@ static int configure_memory(struct board *board,
 
     if (options->bios_bytes > I440FX_BIOS_MAX ||
         copy_bytes(&board->bios, options->bios, options->bios_bytes) < 0 ||
-        copy_bytes(&board->vga_rom, options->vga_rom,
-                   options->vga_rom_bytes) < 0)
+        copy_bytes(&board->vga_rom, options->vga_rom, options->vga_rom_bytes) <
+            0)
         return fail(machine, -ENOMEM, "BIOS images");
     board->bridge = (struct i440fx_config){
         .ram = machine->ram,
@@ -440,8 +439,7 @@ static void configure_interrupts(struct board *board)
     }
 }
 
-static void configure_isa(struct board *board,
-                          const struct pc_options *options)
+static void configure_isa(struct board *board, const struct pc_options *options)
 {
     board->dma[0] = (struct i8237_config){.shift = 0, .pages = NULL};
     board->dma[1] = (struct i8237_config){.shift = 1,
@@ -471,8 +469,7 @@ static void configure_isa(struct board *board,
     };
 }
 
-static void configure_pci(struct board *board,
-                          const struct pc_options *options)
+static void configure_pci(struct board *board, const struct pc_options *options)
 {
     for (unsigned i = 0; i < PC_IDE_DRIVES; i++) {
         board->part[IDE]->drive[i] = options->ide[i];
@@ -500,8 +497,7 @@ static void solder(struct board *board)
         device_wire(part[ISA], irq, part[IRQS], IRQ_FAN_STEERED + irq);
         if (irq != I8259_CASCADE)
             device_wire(part[IRQS], IRQ_FAN_OUT_PIC + irq,
-                        part[irq < 8 ? PIC0 : PIC1],
-                        I8259_LINE_IR0 + irq % 8);
+                        part[irq < 8 ? PIC0 : PIC1], I8259_LINE_IR0 + irq % 8);
         device_wire(part[IRQS], IRQ_FAN_OUT_IOAPIC + irq, part[IOAPIC], irq);
     }
 }
@@ -553,8 +549,7 @@ static int place_parts(struct board *board, const struct pc_options *options)
                         options->debugcon[i].port, 1, false);
     if (board->part[DEBUG_EXIT] && !err)
         err = place(board, board->part[DEBUG_EXIT], DEBUG_EXIT_BANK,
-                    options->debug_exit_port, options->debug_exit_ports,
-                    false);
+                    options->debug_exit_port, options->debug_exit_ports, false);
     return err;
 }
 
@@ -562,8 +557,8 @@ static int plug_functions(struct board *board)
 {
     for (size_t i = 0; i < sizeof(slots) / sizeof(slots[0]); i++) {
         struct device *dev = board->part[slots[i].part];
-        int err = dev ? i440fx_plug(board->part[BRIDGE],
-                                    slots[i].function(dev), slots[i].devfn)
+        int err = dev ? i440fx_plug(board->part[BRIDGE], slots[i].function(dev),
+                                    slots[i].devfn)
                       : 0;
 
         if (err < 0)

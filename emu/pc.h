@@ -58,7 +58,7 @@ struct pc_options {
 
     const char *boot_order; /* letters: a floppy, c disk, d CD, n network */
     bool boot_menu;
-    unsigned boot_menu_wait_ms; /* 0: the firmware's default */
+    unsigned boot_menu_wait_ms;   /* 0: the firmware's default */
     const struct boot_plan *plan; /* -kernel; NULL: none */
     const struct pc_file *files;
     size_t file_count;

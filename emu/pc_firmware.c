@@ -228,8 +228,8 @@ static int add_plan(struct device *fw, const struct boot_plan *plan)
         err = fw_cfg_add_bytes(fw, plan->blob[i].key, plan->blob[i].image.data,
                                plan->blob[i].image.size);
     if (!err)
-        err = fw_cfg_add_file(fw, BOOT_ROM_NAME, plan->rom.data,
-                              plan->rom.size);
+        err =
+            fw_cfg_add_file(fw, BOOT_ROM_NAME, plan->rom.data, plan->rom.size);
     if (!err)
         err = fw_cfg_add_file(fw, "bootorder", BOOT_ROM_PRIORITY,
                               sizeof(BOOT_ROM_PRIORITY));

@@ -4,7 +4,8 @@
 
 #include "monitor/shell.h"
 
-#define COMMAND(NAME) int run_##NAME(struct monitor *mon, const struct arg *args)
+#define COMMAND(NAME)                                                          \
+    int run_##NAME(struct monitor *mon, const struct arg *args)
 
 /* commands_run.c */
 COMMAND(step);
@@ -28,7 +29,6 @@ COMMAND(delete);
 COMMAND(enable);
 COMMAND(disable);
 COMMAND(ignore);
-
 
 /* commands_ledger.c */
 COMMAND(events);

@@ -93,13 +93,13 @@ static int finish_point(struct monitor *mon, struct point *like,
         free(like->if_text);
         return result;
     }
-    fprintf(mon->out, "%s%s %u, %s%s%s\n",
-            p->debug.temporary ? "temporary " : "",
-            p->debug.kind == DEBUG_WATCH || p->debug.kind == DEBUG_WATCH_PHYSICAL
-                ? "watchpoint"
-                : "breakpoint",
-            p->debug.id, p->text, p->if_text ? " if " : "",
-            p->if_text ? p->if_text : "");
+    fprintf(
+        mon->out, "%s%s %u, %s%s%s\n", p->debug.temporary ? "temporary " : "",
+        p->debug.kind == DEBUG_WATCH || p->debug.kind == DEBUG_WATCH_PHYSICAL
+            ? "watchpoint"
+            : "breakpoint",
+        p->debug.id, p->text, p->if_text ? " if " : "",
+        p->if_text ? p->if_text : "");
     return 0;
 }
 
@@ -128,8 +128,9 @@ static bool find_kind(const char *word, struct point *p)
         enum point_what what;
     } others[] = {
         {"cr-write", 1u << EVENT_SENSITIVE, -1, POINT_CR_WRITE},
-        {"mode", 1u << EVENT_SENSITIVE | 1u << EVENT_IRQ | 1u << EVENT_EXCEPTION,
-         -1, POINT_MODE},
+        {"mode",
+         1u << EVENT_SENSITIVE | 1u << EVENT_IRQ | 1u << EVENT_EXCEPTION, -1,
+         POINT_MODE},
         {"port", 1u << EVENT_PIO, -1, POINT_PLAIN},
         {"interrupt", 1u << EVENT_IRQ, -1, POINT_PLAIN},
         {"wrmsr", 1u << EVENT_MSR, -1, POINT_PLAIN},
@@ -168,9 +169,8 @@ static const char *number_field(const struct point *p)
         return NULL;
     if (p->debug.event_kinds & (1u << EVENT_EXCEPTION | 1u << EVENT_IRQ))
         return "vector";
-    if (p->debug.event_kinds &
-        (1u << EVENT_PIO | 1u << EVENT_MMIO | 1u << EVENT_MSR |
-         1u << EVENT_CPUID))
+    if (p->debug.event_kinds & (1u << EVENT_PIO | 1u << EVENT_MMIO |
+                                1u << EVENT_MSR | 1u << EVENT_CPUID))
         return "addr";
     return NULL;
 }
@@ -257,8 +257,7 @@ int run_pbreak(struct monitor *mon, const struct arg *args)
 
 /* --- watch --------------------------------------------------------------- */
 
-static int watch(struct monitor *mon, const char *text, bool reads,
-                 bool writes)
+static int watch(struct monitor *mon, const char *text, bool reads, bool writes)
 {
     struct cpu *cpu = mon->machine->cpu[mon->cpu];
     struct point like = {.debug = {.kind = DEBUG_WATCH, .read = reads,
@@ -288,7 +287,9 @@ static int watch(struct monitor *mon, const char *text, bool reads,
         return shell_error(mon, "a watchpoint covers 1 to %u bytes", WATCH_MAX);
     like.debug.size = size;
     like.text = format("%s of %s0x%" PRIx64 ", %" PRIu64 " byte%s",
-                       !reads ? "write" : writes ? "access" : "read",
+                       !reads   ? "write"
+                       : writes ? "access"
+                                : "read",
                        like.debug.kind == DEBUG_WATCH ? "" : "physical ",
                        like.debug.addr, size, size == 1 ? "" : "s");
     return finish_point(mon, &like, at);

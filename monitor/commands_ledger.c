@@ -147,8 +147,7 @@ int run_info_exits(struct monitor *mon, const struct arg *args)
                         paging_event_name((enum paging_event)i),
                         ledger->paging_count[i]);
         if (k == EVENT_IRQ)
-            fputs("    (vectors, with those of exceptions, below)\n",
-                  mon->out);
+            fputs("    (vectors, with those of exceptions, below)\n", mon->out);
     }
     show_vectors(mon);
     fprintf(mon->out, "%-16s %18" PRIu64 "  in %" PRIu64 " instructions\n",
@@ -190,8 +189,8 @@ static int trace_exits(struct monitor *mon, const char *path)
         return shell_error(mon, "exits are traced already (trace off)");
     if (*path) {
         snprintf(shell->trace_path, sizeof(shell->trace_path), "%s", path);
-        int error = trace_open(&shell->trace, &mon->machine->ledger,
-                               shell->trace_path);
+        int error =
+            trace_open(&shell->trace, &mon->machine->ledger, shell->trace_path);
         return error ? shell_error(mon, "%s: %s", path, strerror(-error)) : 0;
     }
     shell->printer = (struct event_sink){
@@ -207,8 +206,9 @@ static int trace_log_item(struct monitor *mon, const char *item,
     struct machine *m = mon->machine;
 
     if (log_parse(&m->log, item))
-        return shell_error(mon, "trace on \"%s\": exits, int, in_asm, "
-                                "cpu_reset, guest_errors or unimp",
+        return shell_error(mon,
+                           "trace on \"%s\": exits, int, in_asm, "
+                           "cpu_reset, guest_errors or unimp",
                            item);
     int error = *path ? log_open(&m->log, path) : 0;
     if (error)

@@ -101,8 +101,7 @@ static int walk(struct monitor *mon, const struct arg *args)
 {
     /* A walk that fails is an answer too. */
     look_walk(current(mon), mon->out,
-                     args[0].given ? args[0].value
-                                   : cpu_linear_rip(current(mon)));
+              args[0].given ? args[0].value : cpu_linear_rip(current(mon)));
     return 0;
 }
 
@@ -112,11 +111,11 @@ static int why(struct monitor *mon, const struct arg *args)
     return look_why(current(mon), mon->out, mon->symbols);
 }
 
-/* --- memory -------------------------------------------------------------------- */
+/* --- memory
+ * -------------------------------------------------------------------- */
 
 /* "/8xb ADDR", "/8xb" or "ADDR": the format sticks to the command's name. */
-static int examine(struct monitor *mon, const char *text,
-                   enum look_space space)
+static int examine(struct monitor *mon, const char *text, enum look_space space)
 {
     struct look_format format;
     char spec[32] = "";
@@ -167,8 +166,8 @@ static int store(struct monitor *mon, const struct arg *args,
 
     if (size != 1 && size != 2 && size != 4 && size != 8)
         return shell_error(mon, "size is 1, 2, 4 or 8 bytes");
-    if (look_write(current(mon), space, args[0].value, &value,
-                   (size_t)size) != size)
+    if (look_write(current(mon), space, args[0].value, &value, (size_t)size) !=
+        size)
         return shell_error(mon, "cannot write memory at 0x%llx",
                            (unsigned long long)args[0].value);
     return 0;

@@ -41,8 +41,8 @@ int run_screendump(struct monitor *mon, const struct arg *args)
     if (!display->render)
         return shell_error(mon, "screendump: the machine has no screen");
     display->render(display->ctx, &surface);
-    int error = surface.pixels ? surface_write_ppm(&surface, args[0].text)
-                               : -ENODATA;
+    int error =
+        surface.pixels ? surface_write_ppm(&surface, args[0].text) : -ENODATA;
     if (error)
         shell_error(mon, "screendump %s: %s", args[0].text, strerror(-error));
     else

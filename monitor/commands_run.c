@@ -43,8 +43,8 @@ static void say_change(struct monitor *mon, const char *name, uint64_t before,
 {
     if (before == now)
         return;
-    fprintf(mon->out, "%s%s 0x%" PRIx64 " -> 0x%" PRIx64,
-            *count ? ", " : "   ", name, before, now);
+    fprintf(mon->out, "%s%s 0x%" PRIx64 " -> 0x%" PRIx64, *count ? ", " : "   ",
+            name, before, now);
     ++*count;
 }
 
@@ -154,9 +154,9 @@ static int run_to(struct monitor *mon, uint64_t linear, const uint64_t *sp,
 
     if (sp) {
         snprintf(text, sizeof(text), "%s >= 0x%" PRIx64,
-                 cpu_64bit(cpu)                 ? "$rsp"
+                 cpu_64bit(cpu)             ? "$rsp"
                  : cpu->mode & MODE_STACK32 ? "$esp"
-                                                : "$sp",
+                                            : "$sp",
                  *sp);
         like.condition = expr_parse(text, NULL, false, &end, error);
         if (!like.condition)
@@ -248,8 +248,9 @@ int run_continue(struct monitor *mon, const struct arg *args)
 
     if (args[0].given && args[0].value > 1) {
         if (!hit)
-            return shell_error(mon, "no breakpoint has stopped here, so there "
-                                    "is none to pass %llu times",
+            return shell_error(mon,
+                               "no breakpoint has stopped here, so there "
+                               "is none to pass %llu times",
                                (unsigned long long)args[0].value - 1);
         hit->ignore = args[0].value - 1;
     }

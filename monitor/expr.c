@@ -48,17 +48,18 @@ static const struct {
     enum operator op;
     int level; /* the higher, the tighter */
 } binary[] = {
-    {"||", OP_OR, 1},      {"&&", OP_AND, 2}, {"==", OP_EQ, 6},
-    {"!=", OP_NE, 6},      {"<<", OP_SHL, 8}, {">>", OP_SHR, 8},
-    {"<=", OP_LE, 7},      {">=", OP_GE, 7},  {"|", OP_BIT_OR, 3},
-    {"^", OP_BIT_XOR, 4},  {"&", OP_BIT_AND, 5}, {"<", OP_LT, 7},
-    {">", OP_GT, 7},       {"+", OP_ADD, 9},  {"-", OP_SUB, 9},
-    {"*", OP_MUL, 10},     {"/", OP_DIV, 10}, {"%", OP_MOD, 10},
+    {"||", OP_OR, 1},     {"&&", OP_AND, 2},    {"==", OP_EQ, 6},
+    {"!=", OP_NE, 6},     {"<<", OP_SHL, 8},    {">>", OP_SHR, 8},
+    {"<=", OP_LE, 7},     {">=", OP_GE, 7},     {"|", OP_BIT_OR, 3},
+    {"^", OP_BIT_XOR, 4}, {"&", OP_BIT_AND, 5}, {"<", OP_LT, 7},
+    {">", OP_GT, 7},      {"+", OP_ADD, 9},     {"-", OP_SUB, 9},
+    {"*", OP_MUL, 10},    {"/", OP_DIV, 10},    {"%", OP_MOD, 10},
     {":", OP_FAR, 11},
 };
 #define BINARY_COUNT (sizeof(binary) / sizeof(binary[0]))
 
-/* --- names ------------------------------------------------------------------ */
+/* --- names ------------------------------------------------------------------
+ */
 
 enum source {
     FROM_GPR,  /* index: enum reg; low: first bit */
@@ -74,11 +75,15 @@ struct name {
 };
 
 #define GPR(Q, D, W, B, N)                                                     \
-    {Q, FROM_GPR, N, 0, 64}, {D, FROM_GPR, N, 0, 32},                          \
-    {W, FROM_GPR, N, 0, 16}, {B, FROM_GPR, N, 0, 8}
-#define GPR8(N)                                                                \
-    GPR("r" #N, "r" #N "d", "r" #N "w", "r" #N "b", N)
-#define FLAG(NAME, BIT, BITS) {NAME, FROM_EFLAGS, 0, BIT, BITS}
+    {Q, FROM_GPR, N, 0, 64}, {D, FROM_GPR, N, 0, 32}, {W, FROM_GPR, N, 0, 16}, \
+    {                                                                          \
+        B, FROM_GPR, N, 0, 8                                                   \
+    }
+#define GPR8(N) GPR("r" #N, "r" #N "d", "r" #N "w", "r" #N "b", N)
+#define FLAG(NAME, BIT, BITS)                                                  \
+    {                                                                          \
+        NAME, FROM_EFLAGS, 0, BIT, BITS                                        \
+    }
 
 static const struct name names[] = {
     GPR("rax", "eax", "ax", "al", R_AX), GPR("rcx", "ecx", "cx", "cl", R_CX),
@@ -337,8 +342,8 @@ static int memory_words(struct parse *p, int *result)
     static const struct {
         const char *word;
         uint64_t size;
-    } sizes[] = {{"byte", 1}, {"word", 2}, {"dword", 4}, {"qword", 8},
-                 {"phys", 0x100}};
+    } sizes[] = {
+        {"byte", 1}, {"word", 2}, {"dword", 4}, {"qword", 8}, {"phys", 0x100}};
     const char *begin = p->at;
     uint64_t size = 0;
 

@@ -59,8 +59,7 @@ static void send_frame(struct gdb *gdb)
 
 void gdb_send(struct gdb *gdb)
 {
-    gdb->frame_size =
-        gdb_frame(gdb->reply.data, gdb->reply.size, gdb->frame);
+    gdb->frame_size = gdb_frame(gdb->reply.data, gdb->reply.size, gdb->frame);
     send_frame(gdb);
     gdb_reply_clear(&gdb->reply);
     gdb->answered = true;
@@ -95,8 +94,7 @@ static void describe(const struct gdb *gdb, char *text, size_t size)
     else if (p->type == GDB_POINT_HARDWARE && gdb->hwbreak)
         snprintf(text, size, "hwbreak:;");
     else if (p->type >= GDB_POINT_WRITE)
-        snprintf(text, size, "%s:%" PRIx64 ";", watch[p->type],
-                 p->point.addr);
+        snprintf(text, size, "%s:%" PRIx64 ";", watch[p->type], p->point.addr);
 }
 
 void gdb_stop(struct gdb *gdb, enum gdb_signal signal)

@@ -475,9 +475,9 @@ static void thread_info(struct gdb *gdb, const char *args, size_t size)
         malformed(gdb);
         return;
     }
-    int length = snprintf(text, sizeof(text), "CPU#%u [%s]", cpu,
-                          cpu_halted(gdb->machine->cpu[cpu]) ? "halted "
-                                                             : "running");
+    int length =
+        snprintf(text, sizeof(text), "CPU#%u [%s]", cpu,
+                 cpu_halted(gdb->machine->cpu[cpu]) ? "halted " : "running");
     gdb_reply_hex(&gdb->reply, text, (size_t)length);
 }
 
@@ -490,7 +490,8 @@ static void supported(struct gdb *gdb, const char *args, size_t size)
     gdb->hwbreak = strstr(args, "hwbreak+") != NULL;
     gdb_reply_text(&gdb->reply,
                    "PacketSize=%x;qXfer:features:read+;QStartNoAckMode+;"
-                   "swbreak+;hwbreak+;vContSupported+", GDB_PACKET_BYTES);
+                   "swbreak+;hwbreak+;vContSupported+",
+                   GDB_PACKET_BYTES);
 }
 
 static void no_ack_mode(struct gdb *gdb, const char *args, size_t size)

@@ -44,11 +44,11 @@ struct gdb {
     bool running, stepping;
     uint64_t range_begin, range_end; /* stepping goes on within; or equal */
     bool no_ack, swbreak, hwbreak;
-    bool physical;  /* memory packets mean guest-physical addresses */
-    bool touched;   /* it has sent a packet */
+    bool physical; /* memory packets mean guest-physical addresses */
+    bool touched;  /* it has sent a packet */
     bool ran_before;
-    bool answered;  /* the packet needs no (further) reply */
-    bool leaving;   /* drop the client when the reply is out */
+    bool answered; /* the packet needs no (further) reply */
+    bool leaving;  /* drop the client when the reply is out */
     unsigned cpu;
     char stop_text[128]; /* the stop reply of the last stop */
     unsigned result;     /* of gdb_main(); not 0: it is to end */
@@ -63,15 +63,14 @@ void gdb_monitor(struct gdb *gdb, const char *line);
 
 /* --- gdb_memory.c -------------------------------------------------------- */
 /* Without a fault; bytes copied, up to the first that is not there. */
-size_t gdb_memory_read(struct gdb *gdb, uint64_t addr, void *data,
-                       size_t size);
+size_t gdb_memory_read(struct gdb *gdb, uint64_t addr, void *data, size_t size);
 bool gdb_memory_write(struct gdb *gdb, uint64_t addr, const void *data,
                       size_t size);
 /* Z and z. False: it cannot be had. */
 bool gdb_point_add(struct gdb *gdb, enum gdb_point_type type, uint64_t addr,
                    uint64_t size);
-void gdb_point_remove(struct gdb *gdb, enum gdb_point_type type,
-                      uint64_t addr, uint64_t size);
+void gdb_point_remove(struct gdb *gdb, enum gdb_point_type type, uint64_t addr,
+                      uint64_t size);
 void gdb_points_clear(struct gdb *gdb);
 
 /* --- gdb.c --------------------------------------------------------------- */

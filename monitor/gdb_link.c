@@ -60,8 +60,10 @@ static int listen_unix(struct gdb_link *link, const char *path, char *error,
     struct stat old;
 
     if (!path[0] || strlen(path) >= sizeof(address.sun_path)) {
-        snprintf(error, error_size, "unix:%.60s: a path of 1 to %zu "
-                 "characters is needed", path, sizeof(address.sun_path) - 1);
+        snprintf(error, error_size,
+                 "unix:%.60s: a path of 1 to %zu "
+                 "characters is needed",
+                 path, sizeof(address.sun_path) - 1);
         return -1;
     }
     memcpy(address.sun_path, path, strlen(path));
@@ -69,8 +71,7 @@ static int listen_unix(struct gdb_link *link, const char *path, char *error,
     /* One that an earlier run left behind; never another file. */
     if (lstat(path, &old) == 0 && S_ISSOCK(old.st_mode))
         unlink(path);
-    if (fd < 0 ||
-        bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
         listen(fd, 1) < 0) {
         snprintf(error, error_size, "unix:%.60s: %s", path, strerror(errno));
         if (fd >= 0)
@@ -85,8 +86,8 @@ static int listen_unix(struct gdb_link *link, const char *path, char *error,
 static int bind_tcp(const struct addrinfo *found)
 {
     int on = 1;
-    int fd = socket(found->ai_family,
-                    SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int fd =
+        socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
     if (fd < 0)
         return -1;
@@ -107,8 +108,8 @@ static void say_port(int fd)
     char port[16];
 
     if (getsockname(fd, (struct sockaddr *)&name, &size) == 0 &&
-        getnameinfo((struct sockaddr *)&name, size, NULL, 0, port,
-                    sizeof(port), NI_NUMERICSERV) == 0)
+        getnameinfo((struct sockaddr *)&name, size, NULL, 0, port, sizeof(port),
+                    NI_NUMERICSERV) == 0)
         fprintf(stderr, "vitrine: gdb: target remote :%s\n", port);
 }
 
@@ -139,8 +140,8 @@ static int listen_tcp(struct gdb_link *link, const char *where, char *error,
         length -= 2;
     }
     snprintf(host, sizeof(host), "%.*s", (int)length, begin);
-    int result = getaddrinfo(length ? host : "127.0.0.1", port + 1, &hints,
-                             &found);
+    int result =
+        getaddrinfo(length ? host : "127.0.0.1", port + 1, &hints, &found);
     if (result != 0) {
         snprintf(error, error_size, "tcp:%.60s: %s", where,
                  gai_strerror(result));
@@ -165,8 +166,10 @@ int gdb_link_open(struct gdb_link *link, const char *address, char *error,
     *link = (struct gdb_link){.listen_fd = -1, .client_fd = -1,
                               .event_fd = -1};
     if (length >= sizeof(text) || !options_known(address + length)) {
-        snprintf(error, error_size, "%.80s: only tcp:[HOST]:PORT and "
-                 "unix:PATH are served", address);
+        snprintf(error, error_size,
+                 "%.80s: only tcp:[HOST]:PORT and "
+                 "unix:PATH are served",
+                 address);
         return -1;
     }
     memcpy(text, address, length);
@@ -175,8 +178,10 @@ int gdb_link_open(struct gdb_link *link, const char *address, char *error,
         return listen_tcp(link, text + 4, error, error_size);
     if (strncmp(text, "unix:", 5) == 0)
         return listen_unix(link, text + 5, error, error_size);
-    snprintf(error, error_size, "%.80s: only tcp:[HOST]:PORT and unix:PATH "
-             "are served", address);
+    snprintf(error, error_size,
+             "%.80s: only tcp:[HOST]:PORT and unix:PATH "
+             "are served",
+             address);
     return -1;
 }
 
@@ -298,8 +303,8 @@ bool gdb_link_accept(struct gdb_link *link)
 
     if (link->client_fd >= 0)
         return false;
-    link->client_fd = accept4(link->listen_fd, NULL, NULL,
-                              SOCK_CLOEXEC | SOCK_NONBLOCK);
+    link->client_fd =
+        accept4(link->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (link->client_fd < 0)
         return false;
     /* Fails on a Unix socket, which waits for nothing anyway. */

@@ -169,8 +169,8 @@ static void remove_at(struct gdb *gdb, struct gdb_point **at)
     gdb->point_count--;
 }
 
-void gdb_point_remove(struct gdb *gdb, enum gdb_point_type type,
-                      uint64_t addr, uint64_t size)
+void gdb_point_remove(struct gdb *gdb, enum gdb_point_type type, uint64_t addr,
+                      uint64_t size)
 {
     struct gdb_point **at = locate(gdb, type, addr, size);
 

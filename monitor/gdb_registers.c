@@ -21,12 +21,30 @@ enum {
 };
 #define MSR_EFER 0xC0000080u
 
-#define CORE(name, bits, type) {name, bits, type, NULL, GDB_FEATURE_CORE}
-#define BASE(name) {name, 64, "int64", NULL, GDB_FEATURE_SEGMENTS}
-#define SYSTEM(name, type) {name, 64, type, NULL, GDB_FEATURE_SYSTEM}
-#define ST(n) {"st" #n, 80, "i387_ext", NULL, GDB_FEATURE_CORE}
-#define X87(name) {name, 32, "int", "float", GDB_FEATURE_CORE}
-#define XMM(n) {"xmm" #n, 128, "vec128", NULL, GDB_FEATURE_SSE}
+#define CORE(name, bits, type)                                                 \
+    {                                                                          \
+        name, bits, type, NULL, GDB_FEATURE_CORE                               \
+    }
+#define BASE(name)                                                             \
+    {                                                                          \
+        name, 64, "int64", NULL, GDB_FEATURE_SEGMENTS                          \
+    }
+#define SYSTEM(name, type)                                                     \
+    {                                                                          \
+        name, 64, type, NULL, GDB_FEATURE_SYSTEM                               \
+    }
+#define ST(n)                                                                  \
+    {                                                                          \
+        "st" #n, 80, "i387_ext", NULL, GDB_FEATURE_CORE                        \
+    }
+#define X87(name)                                                              \
+    {                                                                          \
+        name, 32, "int", "float", GDB_FEATURE_CORE                             \
+    }
+#define XMM(n)                                                                 \
+    {                                                                          \
+        "xmm" #n, 128, "vec128", NULL, GDB_FEATURE_SSE                         \
+    }
 
 const struct gdb_register gdb_registers[GDB_REGISTERS] = {
     CORE("rax", 64, "int64"), CORE("rbx", 64, "int64"),
@@ -110,8 +128,7 @@ static uint64_t read_system(struct cpu *c, unsigned n)
     case N_CR4:
         return c->cr4;
     case N_CR8:
-        return intc->get_tpr ? (uint64_t)intc->get_tpr(intc->ctx) >> 4
-                             : c->cr8;
+        return intc->get_tpr ? (uint64_t)intc->get_tpr(intc->ctx) >> 4 : c->cr8;
     default:
         return c->msr.efer;
     }
@@ -215,8 +232,7 @@ static bool peek_descriptor(struct cpu *c, uint16_t selector,
 
     *d = (struct descriptor){.selector = selector,
                              .linear = system_linear(c, base, offset)};
-    return offset + 7 <= limit &&
-           mmu_peek(c, d->linear, &d->lo, 4) == 4 &&
+    return offset + 7 <= limit && mmu_peek(c, d->linear, &d->lo, 4) == 4 &&
            mmu_peek(c, d->linear + 4, &d->hi, 4) == 4;
 }
 

@@ -142,7 +142,8 @@ char *gdb_target_xml(size_t *size)
     fputs("<?xml version=\"1.0\"?>\n"
           "<!DOCTYPE target SYSTEM \"gdb-target.dtd\">\n"
           "<target version=\"1.0\">\n"
-          "<architecture>i386:x86-64</architecture>\n", f);
+          "<architecture>i386:x86-64</architecture>\n",
+          f);
     for (unsigned i = 0; i < GDB_FEATURES; i++)
         put_feature(f, (enum gdb_feature)i);
     fputs("</target>\n", f);

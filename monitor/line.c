@@ -71,8 +71,8 @@ static char *value_word(struct monitor *mon, const char *typed, unsigned n)
         free(found);
         return with;
     }
-    for (size_t i = 0; !found && !dollar && length && mon->symbols &&
-                       i < mon->symbols->count;
+    for (size_t i = 0;
+         !found && !dollar && length && mon->symbols && i < mon->symbols->count;
          i++)
         found = copy_if(mon->symbols->list[i].name, typed, length, &n);
     return found;
@@ -155,8 +155,8 @@ void line_open(struct shell *shell)
     using_history();
     stifle_history(HISTORY_LINES);
     if (home && *home && strlen(home) + 20 < sizeof(shell->history)) {
-        snprintf(shell->history, sizeof(shell->history),
-                 "%s/.vitrine_history", home);
+        snprintf(shell->history, sizeof(shell->history), "%s/.vitrine_history",
+                 home);
         read_history(shell->history);
     }
 }

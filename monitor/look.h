@@ -33,12 +33,11 @@ size_t look_write(struct cpu *cpu, enum look_space space, uint64_t addr,
 /* What follows the slash in x/8xb. */
 struct look_format {
     uint64_t count;
-    char format; /* x d u o c i s */
+    char format;   /* x d u o c i s */
     unsigned size; /* bytes of an item: 1, 2, 4, 8 */
 };
 /* Parses "8xb" (NULL or "": 1xw). False: a message was printed. */
-bool look_parse_format(const char *text, struct look_format *format,
-                       FILE *out);
+bool look_parse_format(const char *text, struct look_format *format, FILE *out);
 /* `x` and `xp`, in QEMU's layout; instructions are Intel syntax. Returns 0,
  * or -1 when memory was not there. *next becomes the address after it (next
  * may be NULL). */

@@ -36,17 +36,16 @@ static uint64_t code_offset(const struct cpu *c, uint64_t linear)
     return offset;
 }
 
-static unsigned decode_at(struct cpu *c, enum look_space space,
-                          uint64_t addr, uint8_t *bytes, char *text,
-                          size_t size)
+static unsigned decode_at(struct cpu *c, enum look_space space, uint64_t addr,
+                          uint8_t *bytes, char *text, size_t size)
 {
     size_t have = look_read(c, space, addr, bytes, MAX_INSN);
 
     if (!have)
         return 0;
-    unsigned n = disasm(bytes, have, c->mode,
-                        space == LOOK_LINEAR ? code_offset(c, addr) : addr,
-                        text, size);
+    unsigned n =
+        disasm(bytes, have, c->mode,
+               space == LOOK_LINEAR ? code_offset(c, addr) : addr, text, size);
     return n <= have ? n : (unsigned)have;
 }
 
@@ -74,7 +73,8 @@ int look_disassemble(struct cpu *c, FILE *out, const struct symbols *symbols,
 
         look_symbol(space == LOOK_LINEAR ? symbols : NULL, addr, symbol,
                     sizeof(symbol));
-        fprintf(out, "%s 0x%0*" PRIx64 ": ", space == LOOK_LINEAR && addr == rip ? "=>" : "  ",
+        fprintf(out, "%s 0x%0*" PRIx64 ": ",
+                space == LOOK_LINEAR && addr == rip ? "=>" : "  ",
                 c->long_mode ? 16 : 8, addr);
         if (symbol[0])
             fprintf(out, "%s ", symbol);
@@ -95,7 +95,8 @@ int look_disassemble(struct cpu *c, FILE *out, const struct symbols *symbols,
     return result;
 }
 
-/* --- the stack --------------------------------------------------------------- */
+/* --- the stack ---------------------------------------------------------------
+ */
 
 static unsigned word_size(const struct cpu *c)
 {
@@ -119,8 +120,7 @@ static bool stack_word(struct cpu *c, uint64_t sp, unsigned size,
                        uint64_t *value)
 {
     *value = 0;
-    return look_read(c, LOOK_LINEAR, stack_linear(c, sp), value, size) ==
-           size;
+    return look_read(c, LOOK_LINEAR, stack_linear(c, sp), value, size) == size;
 }
 
 void look_stack(struct cpu *c, FILE *out, const struct symbols *symbols,
@@ -143,13 +143,13 @@ void look_stack(struct cpu *c, FILE *out, const struct symbols *symbols,
         fprintf(out, "0x%0*" PRIx64 "%s%s%s\n", (int)size * 2, value,
                 symbol[0] ? " " : "", symbol,
                 stack_linear(c, sp) == stack_linear(c, c->r[R_BP])
-                    ? "  <- frame" : "");
+                    ? "  <- frame"
+                    : "");
     }
 }
 
-static void print_frame(struct cpu *c, FILE *out,
-                        const struct symbols *symbols, uint64_t n,
-                        uint64_t rip, uint64_t frame)
+static void print_frame(struct cpu *c, FILE *out, const struct symbols *symbols,
+                        uint64_t n, uint64_t rip, uint64_t frame)
 {
     char symbol[128];
 
@@ -163,7 +163,8 @@ void look_backtrace(struct cpu *c, FILE *out, const struct symbols *symbols,
                     uint64_t frames)
 {
     const unsigned size = word_size(c);
-    const uint64_t mask = size == 8 ? UINT64_MAX : (UINT64_C(1) << size * 8) - 1;
+    const uint64_t mask =
+        size == 8 ? UINT64_MAX : (UINT64_C(1) << size * 8) - 1;
     uint64_t bp = c->r[R_BP] & mask, rip = c->rip;
     const char *end = "... more";
 

@@ -33,7 +33,8 @@ bool look_field(const struct device *dev, const char *name, uint32_t element,
     return false;
 }
 
-/* --- buses ------------------------------------------------------------------- */
+/* --- buses -------------------------------------------------------------------
+ */
 
 static void print_bus(const struct bus *bus, FILE *out)
 {
@@ -61,7 +62,8 @@ void look_mtree(struct machine *m, FILE *out)
     print_bus(&m->io, out);
 }
 
-/* --- devices ------------------------------------------------------------------ */
+/* --- devices
+ * ------------------------------------------------------------------ */
 
 void look_device_list(struct machine *m, FILE *out)
 {
@@ -104,7 +106,8 @@ int look_device(struct machine *m, FILE *out, const char *name)
     return 0;
 }
 
-/* --- interrupt controllers ------------------------------------------------------ */
+/* --- interrupt controllers
+ * ------------------------------------------------------ */
 
 /* "name=value", or that it cannot be seen. */
 static void print_field(const struct device *dev, FILE *out, const char *label,
@@ -135,8 +138,7 @@ void look_pic(struct machine *m, FILE *out)
         if (look_field(dev, "latched", 0, &latched) &&
             look_field(dev, "lines", 0, &lines) &&
             look_field(dev, "elcr", 0, &elcr))
-            fprintf(out, " irr=%02" PRIx64,
-                    (latched & ~elcr) | (lines & elcr));
+            fprintf(out, " irr=%02" PRIx64, (latched & ~elcr) | (lines & elcr));
         print_field(dev, out, "imr", "imr", 2);
         print_field(dev, out, "isr", "isr", 2);
         print_field(dev, out, "elcr", "elcr", 2);
@@ -152,8 +154,7 @@ static const char *const delivery_modes[] = {
     "fixed", "lowest", "SMI", "reserved", "NMI", "INIT", "SIPI", "ExtINT",
 };
 
-static void print_vectors(const struct device *dev, FILE *out,
-                          const char *name)
+static void print_vectors(const struct device *dev, FILE *out, const char *name)
 {
     fprintf(out, "%-4s", name);
     for (unsigned i = 0; i < 256; i++) {
@@ -194,9 +195,8 @@ void look_lapic(struct machine *m, FILE *out)
         if (!look_field(dev, "lvt", i, &v))
             break;
         fprintf(out, "LVT %u %-8s %08" PRIx64 " vector %02x %s%s%s\n", i,
-                lvt[i], v, (unsigned)v & 0xFF,
-                delivery_modes[(v >> 8) & 7], v & 0x10000 ? " masked" : "",
-                v & 0x8000 ? " level" : "");
+                lvt[i], v, (unsigned)v & 0xFF, delivery_modes[(v >> 8) & 7],
+                v & 0x10000 ? " masked" : "", v & 0x8000 ? " level" : "");
     }
     fprintf(out, "timer:");
     print_field(dev, out, "initial", "initial_count", 8);
@@ -222,18 +222,19 @@ void look_ioapic(struct machine *m, FILE *out)
     fputc('\n', out);
     bool have = look_field(dev, "lines", 0, &lines);
     for (unsigned i = 0; i < 24 && look_field(dev, "entry", i, &e); i++)
-        fprintf(out, "pin %-2u %016" PRIx64 " vector %02x %s %s %s to %02x"
-                     "%s%s%s%s\n",
+        fprintf(out,
+                "pin %-2u %016" PRIx64 " vector %02x %s %s %s to %02x"
+                "%s%s%s%s\n",
                 i, e, (unsigned)e & 0xFF, delivery_modes[(e >> 8) & 7],
                 e & 0x8000 ? "level" : "edge",
                 e & 0x800 ? "logical" : "physical", (unsigned)(e >> 56),
-                e & 0x2000 ? " active-low" : "", e & 0x4000 ? " remote-IRR"
-                                                            : "",
-                e & 0x10000 ? " masked" : "",
+                e & 0x2000 ? " active-low" : "",
+                e & 0x4000 ? " remote-IRR" : "", e & 0x10000 ? " masked" : "",
                 have && lines >> i & 1 ? " asserted" : "");
 }
 
-/* --- PCI ------------------------------------------------------------------------ */
+/* --- PCI
+ * ------------------------------------------------------------------------ */
 
 /* Configuration space of a function: a 256-byte field whose name ends so. */
 static const uint8_t *config_space(const struct device *dev)
@@ -300,7 +301,8 @@ void look_pci(struct machine *m, FILE *out)
         fprintf(out, "no PCI functions on this board\n");
 }
 
-/* --- the machine ------------------------------------------------------------------ */
+/* --- the machine
+ * ------------------------------------------------------------------ */
 
 void look_timers(struct machine *m, FILE *out)
 {
@@ -315,8 +317,8 @@ void look_timers(struct machine *m, FILE *out)
         else if (t->deadline_ns <= now)
             fprintf(out, "%" PRIu64 " ns: due\n", t->deadline_ns);
         else
-            fprintf(out, "%" PRIu64 " ns: in %" PRIu64 " ns\n",
-                    t->deadline_ns, t->deadline_ns - now);
+            fprintf(out, "%" PRIu64 " ns: in %" PRIu64 " ns\n", t->deadline_ns,
+                    t->deadline_ns - now);
     }
 }
 
@@ -326,9 +328,9 @@ void look_cpus(struct machine *m, FILE *out, unsigned current)
         const struct cpu *c = m->cpu[i];
 
         fprintf(out, "%c CPU #%u: %s, pc=0x%016" PRIx64 ", CPL %u%s\n",
-                i == current ? '*' : ' ', i, m->accel ? m->accel->name
-                                                      : "no engine",
-                cpu_linear_rip(c), c->cpl, cpu_halted(c) ? " (halted)" : "");
+                i == current ? '*' : ' ', i,
+                m->accel ? m->accel->name : "no engine", cpu_linear_rip(c),
+                c->cpl, cpu_halted(c) ? " (halted)" : "");
     }
 }
 

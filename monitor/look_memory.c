@@ -20,7 +20,8 @@
 #define MAX_SEARCH (UINT64_C(4) << 30)
 #define PAGE UINT64_C(4096)
 
-/* --- bytes ----------------------------------------------------------------- */
+/* --- bytes -----------------------------------------------------------------
+ */
 
 /* Host bytes from addr to the end of its page at most; NULL: not there. */
 static uint8_t *page_at(struct cpu *c, enum look_space space, uint64_t addr,
@@ -70,14 +71,15 @@ size_t look_write(struct cpu *c, enum look_space space, uint64_t addr,
 
         if (!page_at(c, space, addr + done, &n, true, &gpa))
             break;
-        bus_write_block(&c->machine->memory, gpa,
-                        (const uint8_t *)data + done, n);
+        bus_write_block(&c->machine->memory, gpa, (const uint8_t *)data + done,
+                        n);
         done += n;
     }
     return done;
 }
 
-/* --- x ---------------------------------------------------------------------- */
+/* --- x ----------------------------------------------------------------------
+ */
 
 bool look_parse_format(const char *text, struct look_format *f, FILE *out)
 {
@@ -92,7 +94,13 @@ bool look_parse_format(const char *text, struct look_format *f, FILE *out)
     }
     for (; *text; text++) {
         switch (*text) {
-        case 'x': case 'd': case 'u': case 'o': case 'c': case 'i': case 's':
+        case 'x':
+        case 'd':
+        case 'u':
+        case 'o':
+        case 'c':
+        case 'i':
+        case 's':
             f->format = *text;
             break;
         case 'b': f->size = 1; break;
@@ -143,8 +151,7 @@ static void print_item(FILE *out, char format, unsigned size, uint64_t value)
         fprintf(out, " %*" PRIu64, (int)(bits * 10 + 32) / 33, value);
         break;
     case 'd':
-        fprintf(out, " %*" PRId64, (int)(bits * 10 + 32) / 33,
-                (int64_t)value);
+        fprintf(out, " %*" PRId64, (int)(bits * 10 + 32) / 33, (int64_t)value);
         break;
     case 'c':
         fprintf(out, " '");
@@ -157,9 +164,8 @@ static void print_item(FILE *out, char format, unsigned size, uint64_t value)
     }
 }
 
-static int examine_items(struct cpu *c, FILE *out,
-                         const struct look_format *f, enum look_space space,
-                         uint64_t *addr)
+static int examine_items(struct cpu *c, FILE *out, const struct look_format *f,
+                         enum look_space space, uint64_t *addr)
 {
     const unsigned line = f->size == 1 ? 8 : 16;
 
@@ -201,8 +207,10 @@ static int examine_strings(struct cpu *c, FILE *out, uint64_t count,
                 break;
             print_char(out, byte, '"');
         }
-        fprintf(out, "\"%s\n", !there ? " Cannot access memory"
-                               : n > MAX_STRING ? "..." : "");
+        fprintf(out, "\"%s\n",
+                !there           ? " Cannot access memory"
+                : n > MAX_STRING ? "..."
+                                 : "");
         if (!there)
             return -1;
     }
@@ -226,7 +234,8 @@ int look_examine(struct cpu *c, FILE *out, const struct symbols *symbols,
     return result;
 }
 
-/* --- search ----------------------------------------------------------------- */
+/* --- search -----------------------------------------------------------------
+ */
 
 /* "text" or hexadecimal bytes. Returns their number, 0 when it is neither. */
 static size_t parse_pattern(const char *text, uint8_t *bytes)
@@ -329,7 +338,8 @@ int look_search(struct cpu *c, FILE *out, enum look_space space, uint64_t addr,
     return s.matches ? 0 : -1;
 }
 
-/* --- files ------------------------------------------------------------------ */
+/* --- files ------------------------------------------------------------------
+ */
 
 int look_save(struct cpu *c, FILE *out, enum look_space space, uint64_t addr,
               uint64_t size, const char *path)
@@ -350,8 +360,7 @@ int look_save(struct cpu *c, FILE *out, enum look_space space, uint64_t addr,
             break;
         done += have;
         if (have < n) {
-            fprintf(out, "%016" PRIx64 ": Cannot access memory\n",
-                    addr + done);
+            fprintf(out, "%016" PRIx64 ": Cannot access memory\n", addr + done);
             break;
         }
     }

@@ -28,15 +28,16 @@ enum {
 #define MAX_ENTRIES (UINT64_C(1) << 24) /* looked at by info mem, info tlb */
 #define MAX_LINES 2000u
 
-/* --- one address ----------------------------------------------------------- */
+/* --- one address -----------------------------------------------------------
+ */
 
 /* Reads the entry and notes it as the next level. False: the walk ends. */
 static bool step(struct cpu *c, struct look_path *p, const char *name,
                  uint64_t gpa, unsigned index, uint64_t reserved)
 {
     struct look_level *l = &p->level[p->levels];
-    const uint8_t *host = bus_host(&c->machine->memory, gpa & c->a20_mask,
-                                   p->entry_size, false);
+    const uint8_t *host =
+        bus_host(&c->machine->memory, gpa & c->a20_mask, p->entry_size, false);
     *l = (struct look_level){.name = name, .index = index, .gpa = gpa};
     p->levels++;
     p->end = LOOK_NOT_RAM;
@@ -155,9 +156,9 @@ bool look_path(struct cpu *c, uint64_t linear, struct look_path *p)
         p->end = LOOK_NOT_CANONICAL;
         return false;
     }
-    return c->long_mode             ? path_long(c, linear, p)
+    return c->long_mode         ? path_long(c, linear, p)
            : (c->cr4 & CR4_PAE) ? path_pae(c, linear, p)
-                                    : path_32(c, linear, p);
+                                : path_32(c, linear, p);
 }
 
 void look_entry_bits(uint64_t entry, unsigned entry_size, char *text,
@@ -167,9 +168,9 @@ void look_entry_bits(uint64_t entry, unsigned entry_size, char *text,
         uint32_t bit;
         const char *name;
     } names[] = {
-        {PTE_P, "P"}, {PTE_W, "RW"}, {PTE_U, "US"}, {PTE_PWT, "PWT"},
-        {PTE_PCD, "PCD"}, {PTE_A, "A"}, {PTE_D, "D"}, {PTE_PS, "PS"},
-        {PTE_G, "G"},
+        {PTE_P, "P"},     {PTE_W, "RW"},    {PTE_U, "US"},
+        {PTE_PWT, "PWT"}, {PTE_PCD, "PCD"}, {PTE_A, "A"},
+        {PTE_D, "D"},     {PTE_PS, "PS"},   {PTE_G, "G"},
     };
     size_t used = 0;
 
@@ -242,12 +243,16 @@ static void print_end(const struct look_path *p, FILE *out)
 
     switch (p->end) {
     case LOOK_NOT_PRESENT:
-        fprintf(out, "fails: P is 0 in the %s: not present "
-                     "(SDM 3A 4.7, error code bit 0 = 0)\n", name);
+        fprintf(out,
+                "fails: P is 0 in the %s: not present "
+                "(SDM 3A 4.7, error code bit 0 = 0)\n",
+                name);
         break;
     case LOOK_RESERVED:
-        fprintf(out, "fails: reserved bits %" PRIx64 " are set in the %s "
-                     "(SDM 3A 4.7, error code bit 3)\n", p->reserved, name);
+        fprintf(out,
+                "fails: reserved bits %" PRIx64 " are set in the %s "
+                "(SDM 3A 4.7, error code bit 3)\n",
+                p->reserved, name);
         break;
     case LOOK_NOT_RAM:
         fprintf(out, "not followed: the %s is neither in RAM nor in ROM\n",
@@ -270,12 +275,17 @@ int look_walk(struct cpu *c, FILE *out, uint64_t linear)
     if (!c->long_mode)
         linear &= UINT32_MAX;
     if (p.end == LOOK_NO_PAGING) {
-        fprintf(out, "%016" PRIx64 ": paging is off (CR0.PG = 0): physical "
-                     "%010" PRIx64 "\n", linear, p.gpa);
+        fprintf(out,
+                "%016" PRIx64 ": paging is off (CR0.PG = 0): physical "
+                "%010" PRIx64 "\n",
+                linear, p.gpa);
         return 0;
     }
     fprintf(out, "%016" PRIx64 ": %s, CR3=%010" PRIx64 "\n", linear,
-            modes[c->long_mode ? 2 : (c->cr4 & CR4_PAE) ? 1 : 0], c->cr3);
+            modes[c->long_mode         ? 2
+                  : (c->cr4 & CR4_PAE) ? 1
+                                       : 0],
+            c->cr3);
     print_path(&p, out);
     if (!found) {
         print_end(&p, out);
@@ -291,7 +301,8 @@ int look_walk(struct cpu *c, FILE *out, uint64_t linear)
     return 0;
 }
 
-/* --- all mappings ---------------------------------------------------------- */
+/* --- all mappings ----------------------------------------------------------
+ */
 
 struct visit {
     struct cpu *c;
@@ -334,8 +345,8 @@ static void visit_table(struct visit *v, unsigned level, uint64_t gpa,
     const unsigned count = entry_size == 8 ? 512 : 1024;
     const unsigned bits = entry_size == 8 ? 9 : 10;
     const unsigned shift = 12 + bits * (level - 1);
-    const uint8_t *host = bus_host(&v->c->machine->memory,
-                                   gpa & v->c->a20_mask, 4096, false);
+    const uint8_t *host =
+        bus_host(&v->c->machine->memory, gpa & v->c->a20_mask, 4096, false);
 
     if (!host) {
         v->unread++;
@@ -376,8 +387,8 @@ static void visit_all(struct visit *v)
     } else if (c->cr4 & CR4_PAE) {
         for (unsigned i = 0; i < 4; i++)
             if (c->pdpte[i] & PTE_P)
-                visit_table(v, 2, c->pdpte[i] & ADDRESS_BITS,
-                            (uint64_t)i << 30, all, 8);
+                visit_table(v, 2, c->pdpte[i] & ADDRESS_BITS, (uint64_t)i << 30,
+                            all, 8);
     } else {
         visit_table(v, 2, c->cr3 & 0xFFFFF000u, 0, all, 4);
     }
@@ -388,11 +399,9 @@ static void print_rest(const struct visit *v)
     if (v->lines == 0)
         fprintf(v->out, "... cut after %u lines\n", MAX_LINES);
     else if (v->entries == 0)
-        fprintf(v->out, "... stopped after %" PRIu64 " entries\n",
-                MAX_ENTRIES);
+        fprintf(v->out, "... stopped after %" PRIu64 " entries\n", MAX_ENTRIES);
     if (v->unread)
-        fprintf(v->out, "%u page tables are not in RAM: left out\n",
-                v->unread);
+        fprintf(v->out, "%u page tables are not in RAM: left out\n", v->unread);
 }
 
 static void range_close(struct visit *v)

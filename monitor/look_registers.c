@@ -108,7 +108,7 @@ static const char *mode_name(const struct cpu *c)
     if (c->long_mode)
         return code == MODE_CODE64 ? "64-bit mode" : "compatibility mode";
     return code == MODE_CODE16 ? "protected mode, 16-bit code"
-                                : "protected mode, 32-bit code";
+                               : "protected mode, 32-bit code";
 }
 
 void look_registers(struct cpu *c, FILE *out)
@@ -121,9 +121,9 @@ void look_registers(struct cpu *c, FILE *out)
     names(c->cr0, cr0_bits, text, sizeof(text));
     fprintf(out, "CR0: %s\n", text);
     fprintf(out, "CR3: tables at %010" PRIx64 "%s%s\n",
-            c->cr3 & (c->long_mode             ? UINT64_C(0xFFFFFFF000)
+            c->cr3 & (c->long_mode         ? UINT64_C(0xFFFFFFF000)
                       : (c->cr4 & CR4_PAE) ? UINT64_C(0xFFFFFFE0)
-                                               : UINT64_C(0xFFFFF000)),
+                                           : UINT64_C(0xFFFFF000)),
             c->cr3 & 8 ? " PWT" : "", c->cr3 & 16 ? " PCD" : "");
     names(c->cr4, cr4_bits, text, sizeof(text));
     fprintf(out, "CR4: %s\n", text);
@@ -146,7 +146,8 @@ void look_control(struct cpu *c, FILE *out)
             (cpu_get_eflags(c) >> 12) & 3);
 }
 
-/* --- segments --------------------------------------------------------------- */
+/* --- segments ---------------------------------------------------------------
+ */
 
 static void print_segment(const struct cpu *c, FILE *out, const char *name,
                           const struct segment *s, bool system)
@@ -163,8 +164,10 @@ static void print_segment(const struct cpu *c, FILE *out, const char *name,
     if (system)
         fprintf(out, "  %s", look_system_type(c, a & ACC_TYPE));
     else if (a & ACC_CODE)
-        fprintf(out, "  code%s%s%s", a & ACC_L ? "64" : a & ACC_DB ? "32"
-                                                                   : "16",
+        fprintf(out, "  code%s%s%s",
+                a & ACC_L    ? "64"
+                : a & ACC_DB ? "32"
+                             : "16",
                 a & ACC_WRITABLE ? " readable" : "",
                 a & ACC_EXPAND_DOWN ? " conforming" : "");
     else
@@ -196,7 +199,8 @@ void look_segments(struct cpu *c, FILE *out)
                      "have no effect\n");
 }
 
-/* --- FPU, SSE ---------------------------------------------------------------- */
+/* --- FPU, SSE ----------------------------------------------------------------
+ */
 
 static double extended(uint64_t mantissa, uint16_t exponent)
 {
@@ -258,16 +262,18 @@ void look_sse(struct cpu *c, FILE *out)
     for (unsigned i = 0; i < (c->long_mode ? 16u : 8u); i++) {
         const union xmm *x = &c->xmm[i];
 
-        fprintf(out, "XMM%02u=%016" PRIx64 " %016" PRIx64
-                     "  ps %g %g %g %g  pd %g %g\n", i, x->u64[1], x->u64[0],
-                (double)x->f32[3], (double)x->f32[2], (double)x->f32[1],
-                (double)x->f32[0], x->f64[1], x->f64[0]);
+        fprintf(out,
+                "XMM%02u=%016" PRIx64 " %016" PRIx64
+                "  ps %g %g %g %g  pd %g %g\n",
+                i, x->u64[1], x->u64[0], (double)x->f32[3], (double)x->f32[2],
+                (double)x->f32[1], (double)x->f32[0], x->f64[1], x->f64[0]);
     }
     if (!(c->cr4 & CR4_OSFXSR))
         fprintf(out, "CR4.OSFXSR is 0: SSE instructions raise #UD\n");
 }
 
-/* --- debug registers, MSRs ---------------------------------------------------- */
+/* --- debug registers, MSRs
+ * ---------------------------------------------------- */
 
 void look_debug_registers(struct cpu *c, FILE *out)
 {
@@ -304,19 +310,32 @@ void look_msrs(struct cpu *c, FILE *out)
         uint32_t index;
         const char *name;
     } list[] = {
-        {0x10, "IA32_TIME_STAMP_COUNTER"}, {0x1B, "IA32_APIC_BASE"},
-        {0x3A, "IA32_FEATURE_CONTROL"}, {0x48, "IA32_SPEC_CTRL"},
-        {0x8B, "IA32_BIOS_SIGN_ID"}, {0xCE, "MSR_PLATFORM_INFO"},
-        {0xFE, "IA32_MTRRCAP"}, {0x10A, "IA32_ARCH_CAPABILITIES"},
-        {0x174, "IA32_SYSENTER_CS"}, {0x175, "IA32_SYSENTER_ESP"},
-        {0x176, "IA32_SYSENTER_EIP"}, {0x179, "IA32_MCG_CAP"},
-        {0x17A, "IA32_MCG_STATUS"}, {0x1A0, "IA32_MISC_ENABLE"},
-        {0x1D9, "IA32_DEBUGCTL"}, {0x277, "IA32_PAT"},
-        {0x2FF, "IA32_MTRR_DEF_TYPE"}, {0xC0000080, "IA32_EFER"},
-        {0xC0000081, "IA32_STAR"}, {0xC0000082, "IA32_LSTAR"},
-        {0xC0000083, "IA32_CSTAR"}, {0xC0000084, "IA32_FMASK"},
-        {0xC0000100, "IA32_FS_BASE"}, {0xC0000101, "IA32_GS_BASE"},
-        {0xC0000102, "IA32_KERNEL_GS_BASE"}, {0xC0000103, "IA32_TSC_AUX"},
+        {0x10, "IA32_TIME_STAMP_COUNTER"},
+        {0x1B, "IA32_APIC_BASE"},
+        {0x3A, "IA32_FEATURE_CONTROL"},
+        {0x48, "IA32_SPEC_CTRL"},
+        {0x8B, "IA32_BIOS_SIGN_ID"},
+        {0xCE, "MSR_PLATFORM_INFO"},
+        {0xFE, "IA32_MTRRCAP"},
+        {0x10A, "IA32_ARCH_CAPABILITIES"},
+        {0x174, "IA32_SYSENTER_CS"},
+        {0x175, "IA32_SYSENTER_ESP"},
+        {0x176, "IA32_SYSENTER_EIP"},
+        {0x179, "IA32_MCG_CAP"},
+        {0x17A, "IA32_MCG_STATUS"},
+        {0x1A0, "IA32_MISC_ENABLE"},
+        {0x1D9, "IA32_DEBUGCTL"},
+        {0x277, "IA32_PAT"},
+        {0x2FF, "IA32_MTRR_DEF_TYPE"},
+        {0xC0000080, "IA32_EFER"},
+        {0xC0000081, "IA32_STAR"},
+        {0xC0000082, "IA32_LSTAR"},
+        {0xC0000083, "IA32_CSTAR"},
+        {0xC0000084, "IA32_FMASK"},
+        {0xC0000100, "IA32_FS_BASE"},
+        {0xC0000101, "IA32_GS_BASE"},
+        {0xC0000102, "IA32_KERNEL_GS_BASE"},
+        {0xC0000103, "IA32_TSC_AUX"},
     };
     uint64_t value;
 
@@ -332,8 +351,8 @@ void look_msrs(struct cpu *c, FILE *out)
 
         if (msr_read(c, 0x200 + i * 2, &value) &&
             msr_read(c, 0x201 + i * 2, &mask) && (mask & 0x800))
-            fprintf(out, "%08" PRIx32 " %-24s %016" PRIx64 " mask %016" PRIx64
-                         "\n", 0x200 + i * 2, "IA32_MTRR_PHYSBASE/MASK",
-                    value, mask);
+            fprintf(out,
+                    "%08" PRIx32 " %-24s %016" PRIx64 " mask %016" PRIx64 "\n",
+                    0x200 + i * 2, "IA32_MTRR_PHYSBASE/MASK", value, mask);
     }
 }

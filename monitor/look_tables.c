@@ -42,7 +42,8 @@ const char *look_vector_name(unsigned vector)
                                                      : "interrupt";
 }
 
-/* --- reading ------------------------------------------------------------------ */
+/* --- reading
+ * ------------------------------------------------------------------ */
 
 static enum look_descriptor_state read_entry(struct cpu *c, uint64_t base,
                                              uint32_t limit, uint32_t offset,
@@ -108,7 +109,8 @@ enum look_descriptor_state look_gate(struct cpu *c, unsigned vector,
                       gate);
 }
 
-/* --- printing ------------------------------------------------------------------ */
+/* --- printing
+ * ------------------------------------------------------------------ */
 
 static bool is_gate(const struct look_descriptor *d)
 {
@@ -155,8 +157,10 @@ void look_print_descriptor(struct cpu *c, FILE *out,
     if (!(d->hi & DESC_S))
         fprintf(out, "%-10s", look_system_type(c, DESC_TYPE(d)));
     else if (d->hi & DESC_CODE)
-        fprintf(out, "code%s%s%s%s", d->hi & DESC_L ? "64"
-                                     : d->hi & DESC_DB ? "32" : "16",
+        fprintf(out, "code%s%s%s%s",
+                d->hi & DESC_L    ? "64"
+                : d->hi & DESC_DB ? "32"
+                                  : "16",
                 d->hi & 0x200 ? " readable" : " execute-only",
                 d->hi & DESC_CONFORMING ? " conforming" : "",
                 d->hi & 0x100 ? " accessed" : "");
@@ -240,7 +244,8 @@ void look_ldt(struct cpu *c, FILE *out)
         print_table(c, out, "LDT", c->ldtr.base, c->ldtr.limit, 4);
 }
 
-/* --- vectors -------------------------------------------------------------------- */
+/* --- vectors
+ * -------------------------------------------------------------------- */
 
 static void print_ivt(struct cpu *c, FILE *out, uint64_t base, uint32_t limit)
 {
@@ -290,8 +295,9 @@ void look_idt(struct cpu *c, FILE *out, const struct symbols *symbols)
             empty++;
             continue;
         }
-        look_symbol(symbols, (d.lo & 0xFFFFu) | (d.hi & 0xFFFF0000u) |
-                                 (uint64_t)d.hi2 << 32,
+        look_symbol(symbols,
+                    (d.lo & 0xFFFFu) | (d.hi & 0xFFFF0000u) |
+                        (uint64_t)d.hi2 << 32,
                     symbol, sizeof(symbol));
         fprintf(out, "%02x ", v);
         look_print_descriptor(c, out, &d);
@@ -301,7 +307,8 @@ void look_idt(struct cpu *c, FILE *out, const struct symbols *symbols)
     fprintf(out, "%u entries are all zero\n", empty);
 }
 
-/* --- TSS ------------------------------------------------------------------------ */
+/* --- TSS
+ * ------------------------------------------------------------------------ */
 
 static uint64_t tss_get(const uint8_t *tss, unsigned at, unsigned size)
 {

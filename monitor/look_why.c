@@ -39,7 +39,8 @@ static bool has_error_code(unsigned vector)
            vector == VEC_AC;
 }
 
-/* --- the scene ------------------------------------------------------------------ */
+/* --- the scene
+ * ------------------------------------------------------------------ */
 
 static uint64_t gate_offset(const struct look_descriptor *d)
 {
@@ -116,25 +117,30 @@ static void set_scene(struct scene *s)
         (void)snprintf(s->text, sizeof(s->text), "(not memory)");
 }
 
-/* --- page faults ------------------------------------------------------------------ */
+/* --- page faults
+ * ------------------------------------------------------------------ */
 
 static void why_page_fault(struct scene *s)
 {
     const unsigned e = (unsigned)s->event->value;
-    const enum access access =
-        e & PF_I ? ACCESS_FETCH : e & PF_W ? ACCESS_WRITE : ACCESS_READ;
+    const enum access access = e & PF_I   ? ACCESS_FETCH
+                               : e & PF_W ? ACCESS_WRITE
+                                          : ACCESS_READ;
     struct look_path path;
     struct walk w;
 
     fprintf(s->out, "  %s of %016" PRIx64 " with %s rights: %s\n",
-            e & PF_I ? "fetch" : e & PF_W ? "write" : "read", s->event->addr,
-            e & PF_U ? "user" : "supervisor",
+            e & PF_I   ? "fetch"
+            : e & PF_W ? "write"
+                       : "read",
+            s->event->addr, e & PF_U ? "user" : "supervisor",
             e & PF_RSVD ? "a reserved bit is set in an entry"
             : e & PF_P  ? "the page is there, but does not allow it"
                         : "no page is there");
     fprintf(s->out, "  rule: SDM 3A 4.7 (error code), %s\n",
             e & PF_RSVD ? "4.3 to 4.5 (formats of entries)"
-            : e & PF_P  ? "4.6 (access rights)" : "4.3 to 4.5 (bit P)");
+            : e & PF_P  ? "4.6 (access rights)"
+                        : "4.3 to 4.5 (bit P)");
     (void)look_walk(s->c, s->out, s->event->addr);
     if (look_path(s->c, s->event->addr, &path) &&
         (path.end == LOOK_NO_PAGING ||
@@ -143,15 +149,17 @@ static void why_page_fault(struct scene *s)
                         "or the TLB held an older entry.\n");
 }
 
-/* --- selectors --------------------------------------------------------------------- */
+/* --- selectors
+ * --------------------------------------------------------------------- */
 
 static void why_gate(struct scene *s, unsigned vector)
 {
     struct look_descriptor d;
     const unsigned size = s->c->long_mode ? 16 : s->c->cr0 & CR0_PE ? 8 : 4;
 
-    fprintf(s->out, "  the %s entry of vector %u (%s): ",
-            size == 4 ? "IVT" : "IDT", vector, look_vector_name(vector));
+    fprintf(s->out,
+            "  the %s entry of vector %u (%s): ", size == 4 ? "IVT" : "IDT",
+            vector, look_vector_name(vector));
     if (vector * size + size - 1 > s->c->idtr.limit) {
         fprintf(s->out, "beyond IDTR's limit %x (SDM 3A 6.10, 6.12)\n",
                 s->c->idtr.limit);
@@ -163,18 +171,20 @@ static void why_gate(struct scene *s, unsigned vector)
     }
     look_print_descriptor(s->c, s->out, &d);
     const unsigned type = DESC_TYPE(&d);
-    const bool gate = !(d.hi & DESC_S) &&
-                      (type == SYS_INT32 || type == SYS_TRAP32 ||
-                       (!s->c->long_mode &&
-                        (type >= SYS_TASK_GATE && type <= SYS_TRAP16)));
+    const bool gate =
+        !(d.hi & DESC_S) &&
+        (type == SYS_INT32 || type == SYS_TRAP32 ||
+         (!s->c->long_mode && (type >= SYS_TASK_GATE && type <= SYS_TRAP16)));
     if (!gate)
         fprintf(s->out, "\n  not an interrupt, trap or task gate: #GP "
                         "(SDM 3A 6.11)\n");
     else if (!(d.hi & DESC_P))
         fprintf(s->out, "\n  P is 0: #NP (SDM 3A 6.12)\n");
     else if (s->exact && DESC_DPL(&d) < s->cpl)
-        fprintf(s->out, "\n  DPL %u is less than CPL %u: INT n may not use it "
-                        "(SDM 3A 6.12.1.1)\n", DESC_DPL(&d), s->cpl);
+        fprintf(s->out,
+                "\n  DPL %u is less than CPL %u: INT n may not use it "
+                "(SDM 3A 6.12.1.1)\n",
+                DESC_DPL(&d), s->cpl);
     else
         fprintf(s->out, "\n  the gate itself is good now\n");
 }
@@ -235,7 +245,8 @@ static void why_selector(struct scene *s, uint32_t error)
     }
 }
 
-/* --- #GP(0), #SS(0) ------------------------------------------------------------------ */
+/* --- #GP(0), #SS(0)
+ * ------------------------------------------------------------------ */
 
 /* Instructions that need CPL 0, or IOPL, by mnemonic (SDM 3A 5.9). */
 static bool privileged(const struct scene *s)
@@ -254,22 +265,28 @@ static bool privileged(const struct scene *s)
         return false;
     for (size_t i = 0; i < sizeof(ring0) / sizeof(ring0[0]); i++)
         if (n == strlen(ring0[i]) && !strncmp(s->text, ring0[i], n)) {
-            fprintf(s->out, "  rule: %s needs CPL 0; CPL is %u (SDM 3A "
-                            "5.9)\n", ring0[i], s->cpl);
+            fprintf(s->out,
+                    "  rule: %s needs CPL 0; CPL is %u (SDM 3A "
+                    "5.9)\n",
+                    ring0[i], s->cpl);
             return true;
         }
     if (!strncmp(s->text, "mov cr", 6) || !strncmp(s->text, "mov dr", 6) ||
-        (!strncmp(s->text, "mov ", 4) && (strstr(s->text, ", cr") ||
-                                          strstr(s->text, ", dr")))) {
-        fprintf(s->out, "  rule: MOV to and from CRn, DRn needs CPL 0; CPL is "
-                        "%u (SDM 3A 5.9)\n", s->cpl);
+        (!strncmp(s->text, "mov ", 4) &&
+         (strstr(s->text, ", cr") || strstr(s->text, ", dr")))) {
+        fprintf(s->out,
+                "  rule: MOV to and from CRn, DRn needs CPL 0; CPL is "
+                "%u (SDM 3A 5.9)\n",
+                s->cpl);
         return true;
     }
     for (size_t i = 0; i < sizeof(iopl) / sizeof(iopl[0]); i++)
         if (n == strlen(iopl[i]) && !strncmp(s->text, iopl[i], n) &&
             s->cpl > level) {
-            fprintf(s->out, "  rule: %s needs CPL <= IOPL%s; CPL is %u, IOPL "
-                            "%u (SDM 1 18.5)\n", iopl[i],
+            fprintf(s->out,
+                    "  rule: %s needs CPL <= IOPL%s; CPL is %u, IOPL "
+                    "%u (SDM 1 18.5)\n",
+                    iopl[i],
                     i >= 2 ? ", or a TSS whose I/O map allows the port" : "",
                     s->cpl, level);
             return true;
@@ -299,19 +316,25 @@ static bool bad_operand(const struct scene *s)
         offset += i.seg >= SEG_FS ? seg->base : 0;
         if (canonical(offset))
             return false;
-        fprintf(s->out, "  rule: the operand's address %016" PRIx64 " is not "
-                        "canonical (SDM 1 3.3.7.1)\n", offset);
+        fprintf(s->out,
+                "  rule: the operand's address %016" PRIx64 " is not "
+                "canonical (SDM 1 3.3.7.1)\n",
+                offset);
         return true;
     }
     if (!(seg->access & ACC_P) && (c->cr0 & CR0_PE)) {
-        fprintf(s->out, "  rule: the operand is in %s, which holds a null "
-                        "selector (SDM 3A 3.4.2)\n", names[i.seg]);
+        fprintf(s->out,
+                "  rule: the operand is in %s, which holds a null "
+                "selector (SDM 3A 3.4.2)\n",
+                names[i.seg]);
         return true;
     }
     if (segment_within(seg, offset, i.operand_size ? i.operand_size : 1))
         return false;
-    fprintf(s->out, "  rule: offset %08" PRIx64 " is beyond %s's limit %08x "
-                    "(SDM 3A 5.3)\n", offset, names[i.seg], seg->limit);
+    fprintf(s->out,
+            "  rule: offset %08" PRIx64 " is beyond %s's limit %08x "
+            "(SDM 3A 5.3)\n",
+            offset, names[i.seg], seg->limit);
     return true;
 }
 
@@ -320,8 +343,8 @@ static bool bad_msr(const struct scene *s)
     uint64_t value;
     const uint32_t index = (uint32_t)s->c->r[R_CX];
 
-    if (!s->exact || (strncmp(s->text, "rdmsr", 5) &&
-                      strncmp(s->text, "wrmsr", 5)))
+    if (!s->exact ||
+        (strncmp(s->text, "rdmsr", 5) && strncmp(s->text, "wrmsr", 5)))
         return false;
     fprintf(s->out, "  rule: MSR %08x %s (SDM 2 RDMSR, WRMSR; SDM 4)\n", index,
             msr_read(s->c, index, &value)
@@ -333,21 +356,25 @@ static bool bad_msr(const struct scene *s)
 static void why_general(struct scene *s)
 {
     if (!s->exact) {
-        fprintf(s->out, "  The CPU has gone on: registers at the fault, and "
-                        "so its cause, are not observable now. Stop at it "
-                        "with a breakpoint on exception %u.\n",
+        fprintf(s->out,
+                "  The CPU has gone on: registers at the fault, and "
+                "so its cause, are not observable now. Stop at it "
+                "with a breakpoint on exception %u.\n",
                 s->event->reason);
         return;
     }
     if (privileged(s) || bad_msr(s) || bad_operand(s))
         return;
-    fprintf(s->out, "  rule: one of the checks of this instruction in SDM 2, "
-                    "\"Exceptions\": an operand over a segment's limit or to "
-                    "a read-only one, a reserved bit set, a null selector "
-                    "(SDM 3A 6.15 %s)\n", look_vector_name(s->event->reason));
+    fprintf(s->out,
+            "  rule: one of the checks of this instruction in SDM 2, "
+            "\"Exceptions\": an operand over a segment's limit or to "
+            "a read-only one, a reserved bit set, a null selector "
+            "(SDM 3A 6.15 %s)\n",
+            look_vector_name(s->event->reason));
 }
 
-/* --- all vectors ----------------------------------------------------------------------- */
+/* --- all vectors
+ * ----------------------------------------------------------------------- */
 
 static void why_other(struct scene *s)
 {
@@ -365,14 +392,16 @@ static void why_other(struct scene *s)
                 c->dr[6] & 0x2000 ? ": DR7.GD, MOV DRn" : "");
         break;
     case VEC_UD:
-        fprintf(s->out, "  rule: no such instruction in this mode, a LOCK or "
-                        "operand it does not take%s (SDM 3A 6.15 #UD)\n",
+        fprintf(s->out,
+                "  rule: no such instruction in this mode, a LOCK or "
+                "operand it does not take%s (SDM 3A 6.15 #UD)\n",
                 c->cr4 & CR4_OSFXSR ? "" : ", or SSE with CR4.OSFXSR = 0");
         break;
     case VEC_NM:
-        fprintf(s->out, "  rule: CR0.EM=%u, CR0.TS=%u: x87, MMX and SSE are "
-                        "off (SDM 3A 2.5)\n", (unsigned)(c->cr0 >> 2) & 1,
-                (unsigned)(c->cr0 >> 3) & 1);
+        fprintf(s->out,
+                "  rule: CR0.EM=%u, CR0.TS=%u: x87, MMX and SSE are "
+                "off (SDM 3A 2.5)\n",
+                (unsigned)(c->cr0 >> 2) & 1, (unsigned)(c->cr0 >> 3) & 1);
         break;
     case VEC_DF:
         fprintf(s->out, "  rule: a fault came while another one was being "
@@ -414,7 +443,8 @@ static void explain(struct cpu *c, FILE *out, const struct symbols *symbols,
         why_other(&s);
 }
 
-/* --- the ledger ------------------------------------------------------------------------ */
+/* --- the ledger
+ * ------------------------------------------------------------------------ */
 
 #define SHOWN 6u /* as many as a triple fault can well have */
 
@@ -474,11 +504,14 @@ int look_why(struct cpu *c, FILE *out, const struct symbols *symbols)
 
     if (n == 0) {
         if (m->accel && !(m->accel->observes & (1u << EVENT_EXCEPTION)))
-            fprintf(out, "not observable: engine %s does not see "
-                         "exceptions\n", m->accel->name);
+            fprintf(out,
+                    "not observable: engine %s does not see "
+                    "exceptions\n",
+                    m->accel->name);
         else if (m->ledger.count[EVENT_EXCEPTION])
-            fprintf(out, "%" PRIu64 " exceptions, but none is in the ledger's "
-                         "ring: it records no exceptions\n",
+            fprintf(out,
+                    "%" PRIu64 " exceptions, but none is in the ledger's "
+                    "ring: it records no exceptions\n",
                     m->ledger.count[EVENT_EXCEPTION]);
         else
             fprintf(out, "no exception so far\n");

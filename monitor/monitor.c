@@ -164,8 +164,7 @@ static int source(struct monitor *mon, const struct arg *args)
 static int symbols(struct monitor *mon, const struct arg *args)
 {
     char error[160];
-    struct symbols *loaded =
-        symbols_load(args[0].text, error, sizeof(error));
+    struct symbols *loaded = symbols_load(args[0].text, error, sizeof(error));
 
     if (!loaded)
         return shell_error(mon, "%s: %s", args[0].text, error);

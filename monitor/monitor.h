@@ -35,7 +35,7 @@ struct command {
     const char *name;    /* "info registers" for a subcommand */
     const char *aliases; /* "r regs", separated by blanks; or NULL */
     const char *args;
-    const char *help;    /* one line */
+    const char *help; /* one line */
     /* 0, or -1 with a message already printed: a script stops there. */
     int (*run)(struct monitor *mon, const struct arg *args);
 };
@@ -44,10 +44,10 @@ struct monitor {
     struct machine *machine;
     struct symbols *symbols; /* may be NULL */
     FILE *out;
-    unsigned cpu;            /* the one that is looked at */
+    unsigned cpu; /* the one that is looked at */
     bool quit;
-    int exit_status;         /* of a script: 0, or 1 after a failed assert */
-    void *impl;              /* the shell's own */
+    int exit_status; /* of a script: 0, or 1 after a failed assert */
+    void *impl;      /* the shell's own */
 };
 
 /* The shell without a prompt; `out` stays the caller's. NULL: out of memory. */

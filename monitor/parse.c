@@ -78,8 +78,7 @@ static int match_name(const char *name, const char *line, const char **end,
     return result;
 }
 
-static bool match_alias(const char *aliases, const char *line,
-                        const char **end)
+static bool match_alias(const char *aliases, const char *line, const char **end)
 {
     line = skip_blanks(line);
     size_t n = word_length(line);
@@ -133,8 +132,7 @@ const struct command *command_find(const char *line, const char **rest,
             how = 2;
             words = 1;
         }
-        if (!how || how < best_how ||
-            (how == best_how && words < best_words))
+        if (!how || how < best_how || (how == best_how && words < best_words))
             continue;
         same = how == best_how && words == best_words ? same + 1 : 1;
         best = c;
@@ -269,9 +267,9 @@ int command_parse(struct monitor *mon, const struct command *command,
         struct arg *arg = &args[n];
         arg->name = spec; /* up to the colon */
         rest = skip_blanks(rest);
-        bool absent = *rest == '\0' ||
-                      (name == 3 && strncmp(spec, "fmt", 3) == 0 &&
-                       *rest != '/');
+        bool absent =
+            *rest == '\0' ||
+            (name == 3 && strncmp(spec, "fmt", 3) == 0 && *rest != '/');
         if (absent && optional)
             continue;
         if (absent) {

@@ -25,10 +25,9 @@ static bool control_write(struct cpu *cpu, const struct event *from,
 
     *event = *from;
     event->write = 1;
-    while (i < got && (code[i] == 0x66 || code[i] == 0x67 ||
-                       code[i] == 0xF0 || code[i] == 0xF2 ||
-                       code[i] == 0xF3 || (code[i] & 0xE7) == 0x26 ||
-                       (code[i] & 0xFE) == 0x64))
+    while (i < got && (code[i] == 0x66 || code[i] == 0x67 || code[i] == 0xF0 ||
+                       code[i] == 0xF2 || code[i] == 0xF3 ||
+                       (code[i] & 0xE7) == 0x26 || (code[i] & 0xFE) == 0x64))
         i++;
     if (i < got && cpu_64bit(cpu) && (code[i] & 0xF0) == 0x40)
         rex = code[i++];
@@ -227,8 +226,8 @@ static void say_watch(struct monitor *mon, const struct point *p)
                 hit->size == 1 ? "" : "s",
                 p->debug.kind == DEBUG_WATCH ? hit->linear : hit->gpa);
     if (now != p->old)
-        fprintf(mon->out, ", was 0x%0*" PRIx64 ", is 0x%0*" PRIx64 "\n",
-                digits, p->old, digits, now);
+        fprintf(mon->out, ", was 0x%0*" PRIx64 ", is 0x%0*" PRIx64 "\n", digits,
+                p->old, digits, now);
     else
         fprintf(mon->out, ", is 0x%0*" PRIx64 "\n", digits, now);
 }

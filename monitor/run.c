@@ -54,8 +54,8 @@ void shell_where(struct monitor *mon)
     uint8_t bytes[16];
     char text[128], symbol[240], hex[40] = "", mode[48];
 
-    unsigned length = shell_disasm(mon, linear, cpu->rip, text, sizeof(text),
-                                   bytes);
+    unsigned length =
+        shell_disasm(mon, linear, cpu->rip, text, sizeof(text), bytes);
     for (unsigned i = 0; i < length && i < 15; i++)
         snprintf(hex + i * 2, 3, "%02x", bytes[i]);
     fputs("=> ", mon->out);
@@ -92,8 +92,8 @@ static void say_why(struct monitor *mon, unsigned result)
                               ? "triple fault (-no-reboot)\n"
                               : "the guest asks for a reset (-no-reboot)\n");
     } else if (m->last_stop == STOP_ERROR) {
-        shell_error(mon, "%s", m->error[0] ? m->error
-                                           : "the engine cannot go on");
+        shell_error(mon, "%s",
+                    m->error[0] ? m->error : "the engine cannot go on");
     } else if (m->last_stop == STOP_KICK) {
         fputs("stopped\n", mon->out);
     }

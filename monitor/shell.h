@@ -26,14 +26,14 @@ enum point_what {
 struct point {
     struct debug_point debug;
     enum point_what what;
-    bool internal;   /* made by a command, gone when it ends */
-    bool late;       /* the condition is looked at after the stop */
-    int detail;      /* events: only this detail; -1: any */
-    char *text;      /* as `info breakpoints` shows it */
-    char *if_text;   /* or NULL */
+    bool internal; /* made by a command, gone when it ends */
+    bool late;     /* the condition is looked at after the stop */
+    int detail;    /* events: only this detail; -1: any */
+    char *text;    /* as `info breakpoints` shows it */
+    char *if_text; /* or NULL */
     struct expr *condition;
-    uint64_t old;    /* watch: what was there */
-    char mode[48];   /* POINT_MODE: the mode so far */
+    uint64_t old;  /* watch: what was there */
+    char mode[48]; /* POINT_MODE: the mode so far */
     uint64_t hits_before, ignore_before;
     struct monitor *mon;
     struct point *next;
@@ -42,9 +42,9 @@ struct point {
 struct shell {
     struct monitor mon;
     struct point *points;
-    bool interactive;    /* a prompt, not a script */
-    bool off;            /* the guest has shut down */
-    bool tap;            /* asserts are told as TAP */
+    bool interactive; /* a prompt, not a script */
+    bool off;         /* the guest has shut down */
+    bool tap;         /* asserts are told as TAP */
     unsigned asserts, failed;
     unsigned nest;
     char last[SHELL_LINE]; /* what an empty line repeats */
@@ -79,8 +79,7 @@ const struct command *command_find(const char *line, const char **rest,
 /* Fills args[] after the command's args string. Texts go into `buffer` (of
  * SHELL_LINE bytes). 0, or -1 with a message printed. */
 int command_parse(struct monitor *mon, const struct command *command,
-                  const char *rest, struct arg args[SHELL_ARGS],
-                  char *buffer);
+                  const char *rest, struct arg args[SHELL_ARGS], char *buffer);
 /* "break WHERE [REST...]" */
 void command_usage(const struct command *command, char *text, size_t size);
 /* An expression that is all of the text. 0, or -1 with a message printed. */

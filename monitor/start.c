@@ -83,8 +83,7 @@ void monitor_gdb_line(void *ctx, const char *line, FILE *out)
         machine_request(mon->machine, REQUEST_QUIT);
 }
 
-int monitor_main(struct machine *machine,
-                 const struct monitor_options *options)
+int monitor_main(struct machine *machine, const struct monitor_options *options)
 {
     struct shell *shell = shell_new(machine, stdout);
 
@@ -92,9 +91,9 @@ int monitor_main(struct machine *machine,
         fputs("vitrine: monitor: out of memory\n", stderr);
         return 1;
     }
-    ledger_record(&machine->ledger,
-                  1u << EVENT_EXCEPTION | 1u << EVENT_IRQ | 1u << EVENT_PAGING |
-                      1u << EVENT_HLT | 1u << EVENT_MSR | 1u << EVENT_STOP);
+    ledger_record(&machine->ledger, 1u << EVENT_EXCEPTION | 1u << EVENT_IRQ |
+                                        1u << EVENT_PAGING | 1u << EVENT_HLT |
+                                        1u << EVENT_MSR | 1u << EVENT_STOP);
     int status = run_all(shell, options);
     fflush(stdout);
     ledger_record(&machine->ledger, 0);

@@ -120,8 +120,8 @@ static int read_table(struct symbols *s, const struct image *im,
     struct section strings;
     uint64_t least = im->wide ? sizeof(Elf64_Sym) : sizeof(Elf32_Sym);
 
-    if (!read_section(im, table->link, &strings) ||
-        table->entry_size < least || !part(im, table->offset, table->size) ||
+    if (!read_section(im, table->link, &strings) || table->entry_size < least ||
+        !part(im, table->offset, table->size) ||
         !part(im, strings.offset, strings.size))
         return -EINVAL;
     uint64_t count = table->size / table->entry_size;

@@ -11,7 +11,8 @@
 #define PAGE UINT64_C(4096)
 #define ARENA_SIZE (UINT64_C(96) << 20)
 /* The largest block, with room to spare. */
-#define BLOCK_BYTES (sizeof(struct code_block) + (BLOCK_MAX + 2) * sizeof(struct uop))
+#define BLOCK_BYTES                                                            \
+    (sizeof(struct code_block) + (BLOCK_MAX + 2) * sizeof(struct uop))
 
 static void *map_zeroed(size_t size)
 {
@@ -79,7 +80,8 @@ static const struct uop *block_stale(UOP_ARGS)
     return NULL;
 }
 
-/* --- keeping --------------------------------------------------------------- */
+/* --- keeping ---------------------------------------------------------------
+ */
 
 static uint64_t granule_mask(unsigned first_byte, unsigned last_byte)
 {
@@ -98,8 +100,8 @@ static uint64_t granules_in(const struct code_block *b, uint64_t page)
     return granule_mask(0, first + b->bytes - 1u - (unsigned)PAGE);
 }
 
-static void occupy(struct block_cache *cache, struct code_block *b, unsigned list,
-                   uint64_t page)
+static void occupy(struct block_cache *cache, struct code_block *b,
+                   unsigned list, uint64_t page)
 {
     uint64_t number = page / PAGE;
     b->page_next[list] = cache->pages[number];
@@ -156,7 +158,8 @@ static uint64_t linear_of(const struct cpu *c, uint64_t rip)
     return c->long_mode ? linear & UINT32_MAX : (uint32_t)linear;
 }
 
-static bool same_key(const struct code_block *b, const struct cpu *c, uint64_t gpa)
+static bool same_key(const struct code_block *b, const struct cpu *c,
+                     uint64_t gpa)
 {
     return b->gpa == gpa && b->mode == c->mode &&
            (!(b->mode & MODE_CS_SHORT) ||
@@ -178,15 +181,14 @@ static bool second_page_matches(struct cpu *c, const struct code_block *b,
 }
 
 struct code_block *block_find(struct block_cache *cache, struct cpu *c,
-                         unsigned limit)
+                              unsigned limit)
 {
     struct source s = {.c = c, .rip = c->rip,
                        .linear = linear_of(c, c->rip)};
     uint8_t *host;
     if (block_limit_left(c, c->rip) == 0)
         cpu_gp(c);
-    if (cpu_64bit(c) &&
-        (uint64_t)((int64_t)(c->rip << 16) >> 16) != c->rip)
+    if (cpu_64bit(c) && (uint64_t)((int64_t)(c->rip << 16) >> 16) != c->rip)
         cpu_gp(c);
     s.gpa = mmu_fetch_page(c, s.linear, &host) | (s.linear & (PAGE - 1));
     s.host = host ? host + (s.gpa & (PAGE - 1)) : NULL;
@@ -248,7 +250,8 @@ void block_link(struct block_cache *cache, const struct uop *from,
     site->from->link = to->uops;
 }
 
-/* --- dropping ---------------------------------------------------------------- */
+/* --- dropping ----------------------------------------------------------------
+ */
 
 static void remove_from_page(struct block_cache *cache, struct code_block *b,
                              unsigned list, uint64_t page)

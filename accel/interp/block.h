@@ -35,17 +35,17 @@ struct code_block {
     uint32_t cs_limit;
     uint32_t mode;
     uint16_t bytes;
-    uint8_t count;       /* instructions */
+    uint8_t count; /* instructions */
     bool straddles;
-    uint8_t lead;        /* 1: uops[0] is a breakpoint's, the instruction is
-                            next */
-    bool cached;         /* found by block_find(); else used once */
+    uint8_t lead; /* 1: uops[0] is a breakpoint's, the instruction is
+                     next */
+    bool cached;  /* found by block_find(); else used once */
     struct code_block *hash_next;
     struct code_block *page_next[2]; /* on the lists of its one or two pages */
     struct link_site *incoming;
-    uint64_t jump_rip;   /* its entry in the jump cache, if there is just one */
-    uint8_t jumps;       /* entries made for it: 0, 1, 2 = many */
-    struct uop uops[];   /* lead + count + 1: the last one falls through */
+    uint64_t jump_rip; /* its entry in the jump cache, if there is just one */
+    uint8_t jumps;     /* entries made for it: 0, 1, 2 = many */
+    struct uop uops[]; /* lead + count + 1: the last one falls through */
 };
 
 #define BLOCK_BUCKETS 65536u
@@ -72,7 +72,7 @@ void block_cache_fini(struct block_cache *cache);
 /* The block at cpu->rip, decoded if need be; with `limit` 1 a block of only
  * one instruction, which is not kept. Unwinds when fetching faults. */
 struct code_block *block_find(struct block_cache *cache, struct cpu *cpu,
-                         unsigned limit);
+                              unsigned limit);
 /* Notes that the CPU's jump cache leads from `rip` to the block. */
 void block_note_jump(struct code_block *block, uint64_t rip);
 /* Makes a direct branch go straight to `to` from now on. */

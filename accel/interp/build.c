@@ -56,8 +56,8 @@ static unsigned fetch_bytes(struct source *s, unsigned need_second,
     unsigned n = head < 15 ? head : 15;
     for (unsigned i = 0; i < n; i++)
         s->bytes[i] = s->host ? s->host[i]
-                              : (uint8_t)machine_mmio_read(
-                                    s->c->machine, s->c, s->gpa + i, 1);
+                              : (uint8_t)machine_mmio_read(s->c->machine, s->c,
+                                                           s->gpa + i, 1);
     if (!need_second || n == 15)
         return n;
     uint8_t *host;
@@ -67,8 +67,8 @@ static unsigned fetch_bytes(struct source *s, unsigned need_second,
     *second = mmu_fetch_page(s->c, next, &host);
     for (unsigned i = n; i < 15; i++)
         s->bytes[i] = host ? host[i - n]
-                           : (uint8_t)machine_mmio_read(
-                                 s->c->machine, s->c, *second + i - n, 1);
+                           : (uint8_t)machine_mmio_read(s->c->machine, s->c,
+                                                        *second + i - n, 1);
     return 15;
 }
 

@@ -5,7 +5,8 @@
  *
  * Invariants
  * - Instructions retired = run_until - budget, exactly, whenever the loop is
- *   at its top, where a fault counts as one; clock.instructions is brought up to that on the way out.
+ *   at its top, where a fault counts as one; clock.instructions is brought up
+ * to that on the way out.
  * - A guest fault unwinds to the setjmp() in interp_run(); nothing that the
  *   loop holds needs to be released.
  */
@@ -23,12 +24,12 @@
 struct interp {
     struct machine *machine;
     struct block_cache cache;
-    uint64_t cs_base;  /* what the jump cache was filled under */
-    uint32_t cs_limit; /* of the last CS that was shorter than 4 GiB */
-    uint64_t held_traps; /* DR6 bits that a load of SS has earned, while the
-                            instruction behind it runs */
+    uint64_t cs_base;     /* what the jump cache was filled under */
+    uint32_t cs_limit;    /* of the last CS that was shorter than 4 GiB */
+    uint64_t held_traps;  /* DR6 bits that a load of SS has earned, while the
+                             instruction behind it runs */
     int64_t least_budget; /* with less than this left, a slice ends */
-    pthread_t thread; /* that runs the CPUs */
+    pthread_t thread;     /* that runs the CPUs */
 };
 
 static int interp_open(struct machine *machine, void **self)
@@ -98,7 +99,8 @@ static void interp_kick(void *self)
             in->machine->cpu[n]->pending |= PENDING_LEAVE;
 }
 
-/* --- running ----------------------------------------------------------------- */
+/* --- running -----------------------------------------------------------------
+ */
 
 static void enter(struct cpu *c, const struct code_block *b)
 {
@@ -155,8 +157,7 @@ static void remember(struct interp *in, struct cpu *c, struct code_block *b)
 static void update_jump_key(struct interp *in, struct cpu *c)
 {
     const struct segment *cs = &c->seg[SEG_CS];
-    bool other_limit =
-        (c->mode & MODE_CS_SHORT) && in->cs_limit != cs->limit;
+    bool other_limit = (c->mode & MODE_CS_SHORT) && in->cs_limit != cs->limit;
     if (in->cs_base != cs->base || other_limit) {
         in->cs_base = cs->base;
         in->cs_limit = cs->limit;
@@ -180,7 +181,8 @@ static void run_block(struct interp *in, struct cpu *c)
     enter_single(c, block_find(&in->cache, c, 1));
 }
 
-/* --- single steps and breakpoints ------------------------------------------- */
+/* --- single steps and breakpoints -------------------------------------------
+ */
 
 /* DR6 bits of instruction breakpoints that stand at rip. */
 static uint64_t code_breakpoints(const struct cpu *c)
@@ -253,7 +255,8 @@ static void run_single(struct interp *in, struct cpu *c, bool after_ss)
         c->pending |= PENDING_TRAP;
 }
 
-/* --- between instructions ---------------------------------------------------- */
+/* --- between instructions ----------------------------------------------------
+ */
 
 static bool take_interrupt(struct cpu *c)
 {

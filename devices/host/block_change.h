@@ -11,8 +11,7 @@
  * the device. `blk` stays the same block with the same name. 0, or -1 with one
  * line in `error` and the old medium still in the drive. */
 int block_change(struct block *blk, const char *path,
-                 const struct block_options *options, char *error,
-                 size_t size);
+                 const struct block_options *options, char *error, size_t size);
 
 /* Takes the medium out and tells the device. 0 or -ENOMEM; an empty drive
  * stays empty. */

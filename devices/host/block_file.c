@@ -292,8 +292,7 @@ static int check_size(const char *path, uint64_t bytes, char *error,
 }
 
 /* An image that is being written is nobody else's business. */
-static int lock(int fd, const char *path, bool writer, char *error,
-                size_t size)
+static int lock(int fd, const char *path, bool writer, char *error, size_t size)
 {
     while (flock(fd, (writer ? LOCK_EX : LOCK_SH) | LOCK_NB) < 0) {
         if (errno == EINTR)
@@ -326,8 +325,8 @@ static int open_image(const char *path, bool writer, char *error, size_t size)
                   "'%s' is a directory, not a disk image: give an image file "
                   "or a block device",
                   path);
-    else if (readable && (why == EACCES || why == EROFS || why == EPERM ||
-                          why == ETXTBSY))
+    else if (readable &&
+             (why == EACCES || why == EROFS || why == EPERM || why == ETXTBSY))
         set_error(error, size,
                   "cannot open disk image '%s' for writing: %s (add "
                   "readonly=on or snapshot=on)",
@@ -396,8 +395,7 @@ struct block *block_file_open(const char *name, const char *path,
     }
     struct file *f = blk->impl;
     f->fd = open_image(path, writer, error, size);
-    if (f->fd < 0 ||
-        measure(f->fd, path, &blk->size_bytes, error, size) < 0 ||
+    if (f->fd < 0 || measure(f->fd, path, &blk->size_bytes, error, size) < 0 ||
         check_size(path, blk->size_bytes, error, size) < 0 ||
         lock(f->fd, path, writer, error, size) < 0)
         goto fail;

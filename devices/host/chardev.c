@@ -128,8 +128,9 @@ static void escape_command(struct port *port, uint8_t byte)
                   "C-a C-a  send C-a\n");
         break;
     case 'c':
-        say(port, "\nvitrine: no monitor on this line: start with -monitor stdio,\n"
-                  "and the serial port elsewhere (-serial pty)\n");
+        say(port,
+            "\nvitrine: no monitor on this line: start with -monitor stdio,\n"
+            "and the serial port elsewhere (-serial pty)\n");
         break;
     default: /* b, s, t: nothing to do here */
         break;

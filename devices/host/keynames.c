@@ -133,8 +133,7 @@ static unsigned key_of_character(char character, bool *shifted)
     return 0;
 }
 
-unsigned keyname_type(char character,
-                      struct keystroke strokes[KEYNAME_STROKES])
+unsigned keyname_type(char character, struct keystroke strokes[KEYNAME_STROKES])
 {
     bool shifted = false;
     unsigned key, count = 0;

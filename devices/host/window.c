@@ -60,8 +60,7 @@ struct window {
 static bool enqueue(struct window *w, const struct window_event *event)
 {
     if (w->count && event->kind == WINDOW_MOUSE) {
-        struct window_event *last =
-            &w->queue[(w->head + w->count - 1) % QUEUE];
+        struct window_event *last = &w->queue[(w->head + w->count - 1) % QUEUE];
         if (last->kind == WINDOW_MOUSE && last->buttons == event->buttons) {
             last->dx += event->dx;
             last->dy += event->dy;
@@ -105,8 +104,7 @@ void window_present(struct window *window, const struct surface *surface)
     if (surface->width && surface->height &&
         !surface_resize(&window->picture, surface->width, surface->height)) {
         for (unsigned y = 0; y < surface->height; y++)
-            memcpy(window->picture.pixels +
-                       (size_t)y * window->picture.stride,
+            memcpy(window->picture.pixels + (size_t)y * window->picture.stride,
                    surface->pixels + (size_t)y * surface->stride,
                    surface->width * sizeof(*surface->pixels));
         window->fresh = true;
@@ -306,8 +304,8 @@ static void draw(struct window *w)
     SDL_GetRendererOutputSize(w->renderer, &room_x, &room_y);
     if (w->texture && room_x > 0 && room_y > 0) {
         int width = (int)w->width, height = (int)w->height;
-        int scale = room_x / width < room_y / height ? room_x / width
-                                                     : room_y / height;
+        int scale =
+            room_x / width < room_y / height ? room_x / width : room_y / height;
         SDL_Rect to = {.w = width * scale, .h = height * scale};
         if (scale == 0) {
             double shrink = (double)room_x / width < (double)room_y / height

@@ -141,33 +141,33 @@ static void build_fadt(struct builder *b)
     struct aml *t = &b->tables;
     uint32_t at = begin_table(b, "FACP", 1);
 
-    put(t, 0, 4);              /* FIRMWARE_CTRL: FACS is at offset 0 */
-    put(t, 0, 4);              /* DSDT: filled in by build_tables() */
-    put(t, 1, 1);              /* INT_MODEL: APICs */
+    put(t, 0, 4); /* FIRMWARE_CTRL: FACS is at offset 0 */
+    put(t, 0, 4); /* DSDT: filled in by build_tables() */
+    put(t, 1, 1); /* INT_MODEL: APICs */
     put(t, 0, 1);
-    put(t, 9, 2);              /* SCI_INT */
-    put(t, 0xB2, 4);           /* SMI_CMD */
+    put(t, 9, 2);    /* SCI_INT */
+    put(t, 0xB2, 4); /* SMI_CMD */
     put(t, c->acpi_enable, 1);
     put(t, c->acpi_disable, 1);
-    put(t, 0, 2);              /* S4BIOS_REQ, reserved */
-    put(t, 0, 4);              /* PM1a_EVT_BLK: acpi_set_pm_base() */
-    put(t, 0, 4);              /* PM1b_EVT_BLK */
-    put(t, 0, 4);              /* PM1a_CNT_BLK */
-    put(t, 0, 8);              /* PM1b_CNT_BLK, PM2_CNT_BLK */
-    put(t, 0, 4);              /* PM_TMR_BLK */
-    put(t, c->gpe0_base, 4);   /* GPE0_BLK */
-    put(t, 0, 4);              /* GPE1_BLK */
-    put(t, 4, 1);              /* PM1_EVT_LEN */
-    put(t, 2, 1);              /* PM1_CNT_LEN */
-    put(t, 0, 1);              /* PM2_CNT_LEN */
-    put(t, 4, 1);              /* PM_TM_LEN */
-    put(t, 4, 1);              /* GPE0_BLK_LEN */
-    put(t, 0, 3);              /* GPE1_BLK_LEN, GPE1_BASE, reserved */
-    put(t, 0x0FFF, 2);         /* P_LVL2_LAT: no C2 */
-    put(t, 0x0FFF, 2);         /* P_LVL3_LAT: no C3 */
-    put(t, 0, 4);              /* FLUSH_SIZE, FLUSH_STRIDE */
-    put(t, 0, 4);              /* DUTY_*, DAY_ALRM, MON_ALRM */
-    put(t, 0x32, 1);           /* CENTURY */
+    put(t, 0, 2);            /* S4BIOS_REQ, reserved */
+    put(t, 0, 4);            /* PM1a_EVT_BLK: acpi_set_pm_base() */
+    put(t, 0, 4);            /* PM1b_EVT_BLK */
+    put(t, 0, 4);            /* PM1a_CNT_BLK */
+    put(t, 0, 8);            /* PM1b_CNT_BLK, PM2_CNT_BLK */
+    put(t, 0, 4);            /* PM_TMR_BLK */
+    put(t, c->gpe0_base, 4); /* GPE0_BLK */
+    put(t, 0, 4);            /* GPE1_BLK */
+    put(t, 4, 1);            /* PM1_EVT_LEN */
+    put(t, 2, 1);            /* PM1_CNT_LEN */
+    put(t, 0, 1);            /* PM2_CNT_LEN */
+    put(t, 4, 1);            /* PM_TM_LEN */
+    put(t, 4, 1);            /* GPE0_BLK_LEN */
+    put(t, 0, 3);            /* GPE1_BLK_LEN, GPE1_BASE, reserved */
+    put(t, 0x0FFF, 2);       /* P_LVL2_LAT: no C2 */
+    put(t, 0x0FFF, 2);       /* P_LVL3_LAT: no C3 */
+    put(t, 0, 4);            /* FLUSH_SIZE, FLUSH_STRIDE */
+    put(t, 0, 4);            /* DUTY_*, DAY_ALRM, MON_ALRM */
+    put(t, 0x32, 1);         /* CENTURY */
     put(t, 0, 3);
     put(t, 0x80A5, 4); /* WBINVD, C1, sleep button no, RTC wakes from S4,
                           USE_PLATFORM_CLOCK */
@@ -356,8 +356,7 @@ struct blob {
 };
 
 static bool find_blob(const struct acpi_tables *t, const uint8_t *name,
-                      uint32_t rsdp_gpa, uint32_t tables_gpa,
-                      struct blob *blob)
+                      uint32_t rsdp_gpa, uint32_t tables_gpa, struct blob *blob)
 {
     if (!memchr(name, 0, FILE_SIZE))
         return false;
@@ -382,8 +381,7 @@ static int run_step(struct acpi_tables *t, const uint8_t *step,
     if (command == STEP_ADD_POINTER) {
         offset = get_le32(args + 2 * FILE_SIZE);
         if (!find_blob(t, args + FILE_SIZE, rsdp_gpa, tables_gpa, &from) ||
-            args[2 * FILE_SIZE + 4] != 4 || to.size < 4 ||
-            offset > to.size - 4)
+            args[2 * FILE_SIZE + 4] != 4 || to.size < 4 || offset > to.size - 4)
             return -EINVAL;
         put_le32(to.data + offset, get_le32(to.data + offset) + from.gpa);
     } else if (command == STEP_ADD_CHECKSUM) {

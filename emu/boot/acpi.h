@@ -26,8 +26,8 @@ struct acpi_config {
     uint16_t pm_base;      /* port of the PM1a event block */
     uint16_t gpe0_base;
     uint8_t acpi_enable, acpi_disable; /* what port 0xB2 takes */
-    uint32_t hpet_id;      /* low half of its GCAP_ID; 0: there is none */
-    unsigned serials;      /* bit n: COM n + 1 is there (n = 0 or 1) */
+    uint32_t hpet_id; /* low half of its GCAP_ID; 0: there is none */
+    unsigned serials; /* bit n: COM n + 1 is there (n = 0 or 1) */
     bool floppy;
 };
 

@@ -212,8 +212,8 @@ void cpu_choose_bank(struct cpu *c)
 
 static bool flat(const struct segment *s)
 {
-    const unsigned look = ACC_P | ACC_S | ACC_CODE | ACC_EXPAND_DOWN |
-                          ACC_WRITABLE;
+    const unsigned look =
+        ACC_P | ACC_S | ACC_CODE | ACC_EXPAND_DOWN | ACC_WRITABLE;
     return s->base == 0 && s->limit == UINT32_MAX &&
            (s->access & look) == (ACC_P | ACC_S | ACC_WRITABLE);
 }

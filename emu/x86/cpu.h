@@ -49,7 +49,7 @@ struct segment {
 };
 #define ACC_TYPE 0x000Fu
 #define ACC_ACCESSED 0x0001u
-#define ACC_WRITABLE 0x0002u /* data; for code: readable */
+#define ACC_WRITABLE 0x0002u    /* data; for code: readable */
 #define ACC_EXPAND_DOWN 0x0004u /* data; for code: conforming */
 #define ACC_CODE 0x0008u
 #define ACC_S 0x0010u
@@ -240,15 +240,15 @@ struct cpu {
     uint64_t r[R_COUNT];
     uint64_t fa, fb; /* lazy flags: flags.h */
     uint64_t rip;
-    uint64_t ip_mask;       /* 2^32 - 1, or 2^64 - 1 in 64-bit mode */
-    struct tlb *tlb_now;    /* the bank for the current CPL, AC */
+    uint64_t ip_mask;             /* 2^32 - 1, or 2^64 - 1 in 64-bit mode */
+    struct tlb *tlb_now;          /* the bank for the current CPL, AC */
     uint64_t seg_base[SEG_COUNT]; /* what effective addresses add: 0 for ES,
                                      CS, SS, DS in 64-bit mode */
-    int64_t budget;         /* instructions this run may still retire, as of
-                               the entry of the current block */
-    int64_t budget_held;    /* the rest of it, during a single step */
-    const struct uop *uop;  /* the one that synced last; NULL between blocks */
-    uint64_t run_until;     /* clock.instructions when budget reaches 0 */
+    int64_t budget;        /* instructions this run may still retire, as of
+                              the entry of the current block */
+    int64_t budget_held;   /* the rest of it, during a single step */
+    const struct uop *uop; /* the one that synced last; NULL between blocks */
+    uint64_t run_until;    /* clock.instructions when budget reaches 0 */
     uint32_t pending;
     uint32_t mode;
     uint32_t eflags;
@@ -265,14 +265,14 @@ struct cpu {
     union xmm xmm[16];
     uint32_t mxcsr;
 
-    bool intr_line;   /* level of the APIC's INTR output */
-    bool nmi_blocked; /* until IRET */
-    uint64_t shadow_rip; /* after STI, MOV SS or POP SS: no interrupt here, should
-                            it come before the next instruction */
+    bool intr_line;      /* level of the APIC's INTR output */
+    bool nmi_blocked;    /* until IRET */
+    uint64_t shadow_rip; /* after STI, MOV SS or POP SS: no interrupt here,
+                            should it come before the next instruction */
     uint64_t dr6_trap;
-    struct fault fault;      /* being raised, or being delivered */
-    uint16_t delivering;     /* vector + 1 of the exception or interrupt whose
-                                delivery is under way; 0: none */
+    struct fault fault;  /* being raised, or being delivered */
+    uint16_t delivering; /* vector + 1 of the exception or interrupt whose
+                            delivery is under way; 0: none */
     bool delivering_contributory, delivering_pf, delivering_df;
 
     uint64_t a20_mask;
@@ -284,9 +284,9 @@ struct cpu {
     uint64_t jump_key;           /* code_generation, mode and CPL in one */
     const struct uop *link_from; /* a branch that waits for its target */
     struct jump jump[JUMP_CACHE];
-    uint64_t code_generation;   /* bumped when linear->code lookups go stale */
-    uint64_t fetched[16];       /* hash set of linear pages fetched from since
-                                   code_generation was bumped */
+    uint64_t code_generation; /* bumped when linear->code lookups go stale */
+    uint64_t fetched[16];     /* hash set of linear pages fetched from since
+                                 code_generation was bumped */
     struct fetch_page fetch[FETCH_TLB];
     struct phys_page phys[PHYS_CACHE];
     jmp_buf unwind;

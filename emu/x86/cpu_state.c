@@ -124,8 +124,8 @@ static void dump_flags(const struct cpu *c, FILE *f)
     for (unsigned i = 0; i < 7; i++)
         fputc(eflags & bits[i] ? letters[i] : '-', f);
     fprintf(f, "] CPL=%u II=%d A20=%d SMM=0 HLT=%d\n", c->cpl,
-            (c->pending & PENDING_SHADOW) != 0,
-            (int)((c->a20_mask >> 20) & 1), cpu_halted(c));
+            (c->pending & PENDING_SHADOW) != 0, (int)((c->a20_mask >> 20) & 1),
+            cpu_halted(c));
 }
 
 static void dump_attributes(const struct cpu *c, const struct segment *s,

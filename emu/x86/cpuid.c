@@ -84,8 +84,7 @@ const struct cpu_model *cpu_model_find(const char *name)
 uint32_t cpu_model_signature(const struct cpu_model *m)
 {
     return (m->family & 0xF) << 8 | (m->model & 0xF) << 4 |
-           (m->stepping & 0xF) |
-           (m->model >> 4) << 16;
+           (m->stepping & 0xF) | (m->model >> 4) << 16;
 }
 
 /* --- -cpu NAME,+feature,-feature ----------------------------------------- */
@@ -95,13 +94,34 @@ struct feature {
     uint32_t offset; /* of the word in struct cpu_model */
     uint32_t bit;    /* 0: known, but never there */
 };
-#define F1D(NAME, BIT) {NAME, offsetof(struct cpu_model, leaf1_edx), BIT}
-#define F1C(NAME, BIT) {NAME, offsetof(struct cpu_model, leaf1_ecx), BIT}
-#define F7B(NAME, BIT) {NAME, offsetof(struct cpu_model, leaf7_ebx), BIT}
-#define F7D(NAME, BIT) {NAME, offsetof(struct cpu_model, leaf7_edx), BIT}
-#define FXC(NAME, BIT) {NAME, offsetof(struct cpu_model, ext_ecx), BIT}
-#define FXD(NAME, BIT) {NAME, offsetof(struct cpu_model, ext_edx), BIT}
-#define NEVER(NAME) {NAME, 0, 0}
+#define F1D(NAME, BIT)                                                         \
+    {                                                                          \
+        NAME, offsetof(struct cpu_model, leaf1_edx), BIT                       \
+    }
+#define F1C(NAME, BIT)                                                         \
+    {                                                                          \
+        NAME, offsetof(struct cpu_model, leaf1_ecx), BIT                       \
+    }
+#define F7B(NAME, BIT)                                                         \
+    {                                                                          \
+        NAME, offsetof(struct cpu_model, leaf7_ebx), BIT                       \
+    }
+#define F7D(NAME, BIT)                                                         \
+    {                                                                          \
+        NAME, offsetof(struct cpu_model, leaf7_edx), BIT                       \
+    }
+#define FXC(NAME, BIT)                                                         \
+    {                                                                          \
+        NAME, offsetof(struct cpu_model, ext_ecx), BIT                         \
+    }
+#define FXD(NAME, BIT)                                                         \
+    {                                                                          \
+        NAME, offsetof(struct cpu_model, ext_edx), BIT                         \
+    }
+#define NEVER(NAME)                                                            \
+    {                                                                          \
+        NAME, 0, 0                                                             \
+    }
 
 static const struct feature features[] = {
     F1D("fpu", CPUID_FPU), F1D("de", CPUID_DE), F1D("pse", CPUID_PSE),
@@ -163,8 +183,7 @@ static int set_feature(struct cpu_model *m, const char *name, bool on,
 
 /* One item: +f, -f, f=on, f=off, f; check and enforce change nothing, for
  * nothing is ever announced that is not there. */
-static int parse_item(struct cpu_model *m, char *item, char *error,
-                      size_t size)
+static int parse_item(struct cpu_model *m, char *item, char *error, size_t size)
 {
     char *value = strchr(item, '=');
     bool on = true;

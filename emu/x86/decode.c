@@ -8,14 +8,12 @@
 
 #define OP(MAP, BYTE, PREFIX, EXT, MNEMONIC, O1, O2, O3, HANDLER, READ, WRITE, \
            UNDEFINED, ATTRIBUTES)                                              \
-    {MAP,  BYTE,  PREFIX,    EXT,        MNEMONIC, {O1, O2, O3},               \
-     0,    HANDLER, NULL,    READ,       WRITE,    UNDEFINED,                  \
-     ATTRIBUTES, #HANDLER},
+    {MAP,     BYTE, PREFIX, EXT,   MNEMONIC,  {O1, O2, O3}, 0,                 \
+     HANDLER, NULL, READ,   WRITE, UNDEFINED, ATTRIBUTES,   #HANDLER},
 #define OPS(MAP, BYTE, PREFIX, EXT, MNEMONIC, O1, O2, O3, SELECT, PARAMETER,   \
             READ, WRITE, UNDEFINED, ATTRIBUTES)                                \
-    {MAP,       BYTE, PREFIX, EXT,  MNEMONIC, {O1, O2, O3},                    \
-     PARAMETER, NULL, SELECT, READ, WRITE,    UNDEFINED,                       \
-     ATTRIBUTES, #SELECT},
+    {MAP,  BYTE,   PREFIX, EXT,   MNEMONIC,  {O1, O2, O3}, PARAMETER,          \
+     NULL, SELECT, READ,   WRITE, UNDEFINED, ATTRIBUTES,   #SELECT},
 const struct opcode opcodes[] = {
 #include "emu/x86/opcodes.def"
 };
@@ -98,7 +96,7 @@ static bool code64(uint32_t mode)
 
 struct prefixes {
     bool opsize, addrsize, lock;
-    uint8_t rep; /* 0, 0xF2 or 0xF3: the last one */
+    uint8_t rep;     /* 0, 0xF2 or 0xF3: the last one */
     uint8_t segment; /* enum seg + 1; 0 = none */
     uint8_t rex;
 };
@@ -128,8 +126,16 @@ static uint8_t take_prefixes(struct reader *r, uint32_t mode,
                 b = (uint8_t)take(r, 1);
                 /* A REX before another prefix has no effect. */
                 switch (b) {
-                case 0x26: case 0x2E: case 0x36: case 0x3E: case 0x64:
-                case 0x65: case 0x66: case 0x67: case 0xF0: case 0xF2:
+                case 0x26:
+                case 0x2E:
+                case 0x36:
+                case 0x3E:
+                case 0x64:
+                case 0x65:
+                case 0x66:
+                case 0x67:
+                case 0xF0:
+                case 0xF2:
                 case 0xF3:
                     p->rex = 0;
                     r->at--;
@@ -379,9 +385,9 @@ static void take_immediates(struct reader *r, struct insn *i, uint32_t mode)
 static bool forbidden(const struct insn *i)
 {
     const struct opcode *o = i->opcode;
-    if (i->lock && (!(o->attributes & A_LOCK) || !i->memory ||
-                    (o->operand[0] != Eb && o->operand[0] != Ev &&
-                     o->operand[0] != M)))
+    if (i->lock &&
+        (!(o->attributes & A_LOCK) || !i->memory ||
+         (o->operand[0] != Eb && o->operand[0] != Ev && o->operand[0] != M)))
         return true;
     if (o->operand[0] == Sw) /* MOV to CS, or to no register */
         return (i->reg & 7) == SEG_CS || (i->reg & 7) > SEG_GS;
@@ -432,9 +438,8 @@ enum decode_result decode(const uint8_t *bytes, size_t size, uint32_t mode,
     i->repne = p.rep == 0xF2;
     i->opsize_prefix = p.opsize;
     i->address_size = code64(mode) ? (p.addrsize ? 4 : 8)
-                      : ((mode & MODE_CODE) == MODE_CODE32) != p.addrsize
-                          ? 4
-                          : 2;
+                      : ((mode & MODE_CODE) == MODE_CODE32) != p.addrsize ? 4
+                                                                          : 2;
     unsigned row = last_row[map][byte];
     if (!row)
         return outcome(&r, i, size);
@@ -485,8 +490,7 @@ static unsigned segment_of_lseg(unsigned byte)
 }
 
 /* Fixed registers and other operands that the encoding only implies. */
-static void bind_operand(const struct insn *i, unsigned operand,
-                         struct uop *u)
+static void bind_operand(const struct insn *i, unsigned operand, struct uop *u)
 {
     switch (operand) {
     case Eb:
@@ -509,7 +513,12 @@ static void bind_operand(const struct insn *i, unsigned operand,
     case Sw:
         u->reg = i->reg & 7;
         break;
-    case ES: case CS: case SS: case DS: case FS: case GS:
+    case ES:
+    case CS:
+    case SS:
+    case DS:
+    case FS:
+    case GS:
         u->reg = (uint8_t)(operand - ES + SEG_ES);
         break;
     case DX:
@@ -537,9 +546,8 @@ void decode_bind(const struct insn *i, uint32_t mode, struct uop *u)
         .base = i->base, .index = i->index, .scale = i->scale, .seg = i->seg,
         .size = i->operand_size, .len = i->length,
     };
-    u->flags = (uint8_t)((i->memory ? UOP_MEM : 0) |
-                         (i->lock ? UOP_LOCK : 0) | (i->rep ? UOP_REP : 0) |
-                         (i->repne ? UOP_REPNE : 0) |
+    u->flags = (uint8_t)((i->memory ? UOP_MEM : 0) | (i->lock ? UOP_LOCK : 0) |
+                         (i->rep ? UOP_REP : 0) | (i->repne ? UOP_REPNE : 0) |
                          (i->address_size == 2   ? UOP_ADDR16
                           : i->address_size == 4 ? UOP_ADDR32
                                                  : 0));

@@ -15,8 +15,8 @@ enum opcode_map { M1, M0F, M38, M3A, OPCODE_MAPS };
 enum mandatory_prefix { P_ANY, P_NP, P_66, P_F3, P_F2 };
 
 #define X_NONE 0x000
-#define X_MEM 0x100        /* memory, any reg */
-#define X_REG 0x200        /* register, any reg */
+#define X_MEM 0x100 /* memory, any reg */
+#define X_REG 0x200 /* register, any reg */
 #define X_R(n) (0x300 + (n))
 #define X_MR(n) (0x400 + (n))
 #define X_RR(n) (0x500 + (n))
@@ -85,21 +85,21 @@ extern const size_t opcode_count;
 struct insn {
     const struct opcode *opcode; /* NULL: #UD */
     uint8_t length;
-    uint8_t operand_size;  /* bytes: 1, 2, 4, 8 */
-    uint8_t address_size;  /* bytes: 2, 4, 8 */
-    uint8_t rex;           /* 0 or 0x40..0x4F */
+    uint8_t operand_size; /* bytes: 1, 2, 4, 8 */
+    uint8_t address_size; /* bytes: 2, 4, 8 */
+    uint8_t rex;          /* 0 or 0x40..0x4F */
     bool lock, rep, repne, opsize_prefix;
     bool has_modrm, memory;
     uint8_t modrm;
-    uint8_t reg, rm;       /* extended by REX; rm: register form only */
+    uint8_t reg, rm;     /* extended by REX; rm: register form only */
     uint8_t base, index; /* R_ZERO when absent; R_IPPAGE: rip */
     uint8_t scale;       /* 1, 2, 4, 8 */
-    uint8_t seg;           /* the memory operand's, override applied */
+    uint8_t seg;         /* the memory operand's, override applied */
     bool rip_relative;
     bool flags_dead; /* nobody will see the flags it sets: choose a handler
                         that leaves them out */
     int32_t disp;
-    uint64_t imm;          /* sign-extended as the instruction uses it */
+    uint64_t imm; /* sign-extended as the instruction uses it */
 };
 
 enum decode_result {

@@ -14,8 +14,8 @@ unsigned disasm(const uint8_t *bytes, size_t size, uint32_t mode, uint64_t rip,
         [MODE_CODE64] = ZYDIS_MACHINE_MODE_LONG_64,
     };
     ZydisDisassembledInstruction insn;
-    if (!ZYAN_SUCCESS(ZydisDisassembleIntel(modes[mode & MODE_CODE], rip,
-                                            bytes, size, &insn))) {
+    if (!ZYAN_SUCCESS(ZydisDisassembleIntel(modes[mode & MODE_CODE], rip, bytes,
+                                            size, &insn))) {
         snprintf(text, text_size, "(bad)");
         return 1;
     }

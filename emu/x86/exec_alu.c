@@ -72,8 +72,8 @@ ALWAYS_INLINE const struct uop *alu_slow_w(UOP_ARGS, enum alu op, unsigned w,
     if (write)
         mmu_probe_write(c, linear, w);
     uint64_t m = mem_load(c, linear, w);
-    uint64_t r = form == FROM_IMM ? trunc_to(u->imm, w)
-                                  : quick_get(c, u->reg, w);
+    uint64_t r =
+        form == FROM_IMM ? trunc_to(u->imm, w) : quick_get(c, u->reg, w);
     uint64_t result = form == TO_REG ? alu(op, w, r, m, &fa, &fb)
                                      : alu(op, w, m, r, &fa, &fb);
     if (write)
@@ -101,8 +101,9 @@ ALWAYS_INLINE const struct uop *alu_slow(UOP_ARGS, enum alu op,
 }
 
 #define EACH_ALU(DO)                                                           \
-    DO(ALU_ADD) DO(ALU_OR) DO(ALU_ADC) DO(ALU_SBB) DO(ALU_AND) DO(ALU_SUB)     \
-    DO(ALU_XOR) DO(ALU_CMP) DO(ALU_TEST)
+    DO(ALU_ADD)                                                                \
+    DO(ALU_OR) DO(ALU_ADC) DO(ALU_SBB) DO(ALU_AND) DO(ALU_SUB) DO(ALU_XOR)     \
+        DO(ALU_CMP) DO(ALU_TEST)
 
 #define REGISTER(W, OP)                                                        \
     static const struct uop *OP##_rr_##W(UOP_ARGS)                             \
@@ -193,8 +194,9 @@ uop_fn *select_alu(const struct insn *i, uint32_t mode)
     bool imm = is_immediate(o->operand[1]);
     if (!i->memory)
         return handlers[o->parameter].reg[imm][i->flags_dead][w];
-    enum slow_form form = imm                                       ? FROM_IMM
-                          : o->operand[0] == Gb || o->operand[0] == Gv ? TO_REG
-                                                                    : FROM_REG;
+    enum slow_form form = imm ? FROM_IMM
+                          : o->operand[0] == Gb || o->operand[0] == Gv
+                              ? TO_REG
+                              : FROM_REG;
     return handlers[o->parameter].mem[form][w][quick_ea_kind(i, mode)];
 }

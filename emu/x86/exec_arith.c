@@ -7,7 +7,8 @@
  */
 #include "emu/x86/quick.h"
 
-/* --- INC DEC NEG NOT --------------------------------------------------------- */
+/* --- INC DEC NEG NOT ---------------------------------------------------------
+ */
 
 ALWAYS_INLINE uint64_t unary(enum unary op, unsigned w, uint64_t a,
                              uint64_t *fa, uint64_t *fb)
@@ -110,7 +111,8 @@ uop_fn *select_unary(const struct insn *i, uint32_t mode)
                      : table[op].reg[w];
 }
 
-/* --- MUL, IMUL, DIV, IDIV ------------------------------------------------------ */
+/* --- MUL, IMUL, DIV, IDIV
+ * ------------------------------------------------------ */
 
 __extension__ typedef unsigned __int128 u128;
 __extension__ typedef __int128 i128;
@@ -179,8 +181,8 @@ ALWAYS_INLINE uint64_t imul(unsigned w, uint64_t a, uint64_t b, uint64_t *fa,
 #define IMUL_W(W, ...)                                                         \
     static const struct uop *imul_rr_##W(UOP_ARGS)                             \
     {                                                                          \
-        uint64_t v = imul(W, quick_get(c, u->reg, W),                          \
-                          quick_get(c, u->rm, W), &fa, &fb);                   \
+        uint64_t v = imul(W, quick_get(c, u->reg, W), quick_get(c, u->rm, W),  \
+                          &fa, &fb);                                           \
         reg_set(c, u->reg, v, W);                                              \
         return uop_next(c, u, fa, fb, budget);                                 \
     }                                                                          \
@@ -289,7 +291,8 @@ const struct uop *op_idiv(UOP_ARGS)
     return uop_resume(c, u);
 }
 
-/* --- bits ------------------------------------------------------------------------ */
+/* --- bits
+ * ------------------------------------------------------------------------ */
 
 ALWAYS_INLINE uint64_t change_bit(enum bt op, uint64_t v, unsigned n)
 {
@@ -371,7 +374,7 @@ BT_HANDLERS(BT_BTC)
 uop_fn *select_bt(const struct insn *i, uint32_t mode)
 {
     (void)mode;
-#define BT_ROW(OP) [OP] = {OP##_reg, OP##_imm, OP##_mem_reg, OP##_mem_imm}
+#define BT_ROW(OP) [OP] = { OP##_reg, OP##_imm, OP##_mem_reg, OP##_mem_imm }
     static uop_fn *const table[][4] = {BT_ROW(BT_BT), BT_ROW(BT_BTS),
                                        BT_ROW(BT_BTR), BT_ROW(BT_BTC)};
     bool imm = i->opcode->operand[1] == Ib;
@@ -417,7 +420,8 @@ COUNTING(op_bsf, bit_scan, true, 0)
 COUNTING(op_bsr, bit_scan, false, 0)
 COUNTING(op_popcnt, popcnt, false, 0x100)
 
-/* --- XADD, CMPXCHG ------------------------------------------------------------------ */
+/* --- XADD, CMPXCHG
+ * ------------------------------------------------------------------ */
 
 static void add_flags(struct cpu *c, unsigned w, uint64_t a, uint64_t b,
                       uint64_t result)
@@ -490,8 +494,8 @@ const struct uop *op_cmpxchg8b(UOP_ARGS)
     mmu_probe_write(c, linear, half * 2);
     uint64_t low = mem_load(c, linear, half);
     uint64_t high = mem_load(c, linear + half, half);
-    bool equal = low == reg_get(c, R_AX, half) &&
-                 high == reg_get(c, R_DX, half);
+    bool equal =
+        low == reg_get(c, R_AX, half) && high == reg_get(c, R_DX, half);
     mem_store(c, linear, equal ? reg_get(c, R_BX, half) : low, half);
     mem_store(c, linear + half, equal ? reg_get(c, R_CX, half) : high, half);
     if (!equal) {
@@ -503,7 +507,8 @@ const struct uop *op_cmpxchg8b(UOP_ARGS)
     return uop_resume(c, u);
 }
 
-/* --- rAX sign extension, flags -------------------------------------------------------- */
+/* --- rAX sign extension, flags
+ * -------------------------------------------------------- */
 
 const struct uop *op_cbw(UOP_ARGS) /* CBW CWDE CDQE */
 {

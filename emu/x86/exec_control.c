@@ -15,8 +15,7 @@ void cpu_sync_clock(struct cpu *c)
 
 const struct uop *uop_depart(UOP_ARGS, uint64_t target, bool link)
 {
-    if (UNLIKELY((c->mode & MODE_CS_SHORT) &&
-                 target > c->seg[SEG_CS].limit)) {
+    if (UNLIKELY((c->mode & MODE_CS_SHORT) && target > c->seg[SEG_CS].limit)) {
         uop_sync(c, u, fa, fb, budget);
         cpu_gp(c);
     }
@@ -43,7 +42,8 @@ static void check_target(struct cpu *c, uint64_t target)
         cpu_gp(c);
 }
 
-/* --- direct branches ------------------------------------------------------- */
+/* --- direct branches -------------------------------------------------------
+ */
 
 static const struct uop *jmp_direct(UOP_ARGS)
 {
@@ -64,10 +64,11 @@ uop_fn *select_jmp(const struct insn *i, uint32_t mode)
             return uop_branch(c, u, fa, fb, budget);                           \
         return uop_next(c, u, fa, fb, budget);                                 \
     }
-JCC(0) JCC(1) JCC(2) JCC(3) JCC(4) JCC(5) JCC(6) JCC(7)
-JCC(8) JCC(9) JCC(10) JCC(11) JCC(12) JCC(13) JCC(14) JCC(15)
+JCC(0)
+JCC(1) JCC(2) JCC(3) JCC(4) JCC(5) JCC(6) JCC(7) JCC(8) JCC(9) JCC(10) JCC(11)
+    JCC(12) JCC(13) JCC(14) JCC(15)
 
-uop_fn *select_jcc(const struct insn *i, uint32_t mode)
+        uop_fn *select_jcc(const struct insn *i, uint32_t mode)
 {
     (void)mode;
     static uop_fn *const table[16] = {
@@ -86,14 +87,13 @@ const struct uop *op_loop(UOP_ARGS)
         taken = count == 0;
     } else {
         count = trunc_to(count - 1, w);
-        taken = count != 0 &&
-                (u->reg == 2 || flags_zf(fa) == (u->reg == 1));
+        taken = count != 0 && (u->reg == 2 || flags_zf(fa) == (u->reg == 1));
     }
     uint64_t mask = u->size == 2 ? 0xFFFF : c->ip_mask;
     if (taken) { /* checked before the count changes */
         uop_sync(c, u, fa, fb, budget);
-        check_target(c, (uop_next_rip(c, u) + (uint64_t)(int64_t)u->disp) &
-                            mask);
+        check_target(c,
+                     (uop_next_rip(c, u) + (uint64_t)(int64_t)u->disp) & mask);
     }
     if (u->reg != 3)
         reg_set(c, R_CX, count, w);
@@ -102,7 +102,8 @@ const struct uop *op_loop(UOP_ARGS)
     return uop_next(c, u, fa, fb, budget);
 }
 
-/* --- CALL -------------------------------------------------------------------- */
+/* --- CALL --------------------------------------------------------------------
+ */
 
 static const struct uop *call_slow(UOP_ARGS)
 {
@@ -199,8 +200,7 @@ static const struct uop *call_reg_8(UOP_ARGS)
 
 uop_fn *select_call_rm(const struct insn *i, uint32_t mode)
 {
-    return !i->memory && quick_width(i, mode) == 8 ? call_reg_8
-                                                   : call_rm_slow;
+    return !i->memory && quick_width(i, mode) == 8 ? call_reg_8 : call_rm_slow;
 }
 
 static const struct uop *jmp_rm_slow(UOP_ARGS)
@@ -245,7 +245,8 @@ uop_fn *select_jmp_rm(const struct insn *i, uint32_t mode)
     return table[i->operand_size == 8][quick_ea_kind(i, mode)];
 }
 
-/* --- RET ------------------------------------------------------------------------ */
+/* --- RET
+ * ------------------------------------------------------------------------ */
 
 static const struct uop *ret_slow(UOP_ARGS)
 {
@@ -288,7 +289,8 @@ uop_fn *select_ret(const struct insn *i, uint32_t mode)
     return w == 8 ? ret_8 : w == 4 ? ret_4 : ret_slow;
 }
 
-/* --- frames ----------------------------------------------------------------------- */
+/* --- frames
+ * ----------------------------------------------------------------------- */
 
 static const struct uop *leave_slow(UOP_ARGS)
 {

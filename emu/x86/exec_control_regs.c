@@ -35,8 +35,8 @@ void cpu_paging_event(struct cpu *c, enum paging_event what, uint64_t value)
 /* Loads the four registers from memory. False: reserved bits are set. */
 static bool load_pdptes(struct cpu *c, uint64_t cr3)
 {
-    const uint64_t reserved =
-        UINT64_C(0x1E6) | UINT64_MAX << c->model->physical_bits;
+    const uint64_t reserved = UINT64_C(0x1E6) | UINT64_MAX
+                                                    << c->model->physical_bits;
     uint64_t entry[4];
 
     for (unsigned i = 0; i < 4; i++) {
@@ -122,8 +122,9 @@ static uint64_t cr4_allowed(const struct cpu_model *m)
     static const struct {
         uint32_t feature, bit;
     } leaf1[] = {
-        {CPUID_TSC, CR4_TSD}, {CPUID_DE, CR4_DE},   {CPUID_PSE, CR4_PSE},
-        {CPUID_PAE, CR4_PAE}, {CPUID_MCE, CR4_MCE}, {CPUID_PGE, CR4_PGE},
+        {CPUID_TSC, CR4_TSD},     {CPUID_DE, CR4_DE},
+        {CPUID_PSE, CR4_PSE},     {CPUID_PAE, CR4_PAE},
+        {CPUID_MCE, CR4_MCE},     {CPUID_PGE, CR4_PGE},
         {CPUID_FXSR, CR4_OSFXSR}, {CPUID_SSE, CR4_OSXMMEXCPT},
         {CPUID_MMX, CR4_PCE},
     };
@@ -144,8 +145,7 @@ static uint64_t cr4_allowed(const struct cpu_model *m)
 
 bool cr4_write(struct cpu *c, uint64_t value)
 {
-    const uint64_t paging =
-        CR4_PSE | CR4_PAE | CR4_PGE | CR4_SMEP | CR4_SMAP;
+    const uint64_t paging = CR4_PSE | CR4_PAE | CR4_PGE | CR4_SMEP | CR4_SMAP;
     uint64_t changed = value ^ c->cr4;
 
     if (value & ~cr4_allowed(c->model))

@@ -104,7 +104,8 @@ static unsigned state_save(struct cpu *c)
     return raised;
 }
 
-/* --- checks ---------------------------------------------------------------- */
+/* --- checks ----------------------------------------------------------------
+ */
 
 void fpu_check(struct cpu *c)
 {
@@ -143,12 +144,13 @@ void fpu_control_changed(struct cpu *c)
     if (f->fsw & ~f->fcw & FSW_FLAGS)
         f->fsw |= FSW_ES | FSW_B;
     else
-        f->fsw &= (uint16_t)~(FSW_ES | FSW_B);
+        f->fsw &= (uint16_t) ~(FSW_ES | FSW_B);
     __asm__ volatile("fnclex");
     fpu_host_fcw(f->fcw);
 }
 
-/* --- the slow handlers ------------------------------------------------------- */
+/* --- the slow handlers -------------------------------------------------------
+ */
 
 const struct uop *fpu_slow_register(UOP_ARGS)
 {
@@ -158,12 +160,12 @@ const struct uop *fpu_slow_register(UOP_ARGS)
     /* FCMOVcc reads EFLAGS, FCOMI and its kin write ZF, PF and CF and clear
      * the others. */
     unsigned group = fop & 0x7F8;
-    bool compares = group == 0x3E8 || group == 0x3F0 || group == 0x7E8 ||
-                    group == 0x7F0;
+    bool compares =
+        group == 0x3E8 || group == 0x3F0 || group == 0x7E8 || group == 0x7F0;
     state_load(c);
-    unsigned flags = shelf_call(
-        fpu_shelf_register + ((fop >> 8) * 64 + (fop & 0x3F)) * 4, NULL,
-        flags_pack(fa, fb) & 0xFF);
+    unsigned flags =
+        shelf_call(fpu_shelf_register + ((fop >> 8) * 64 + (fop & 0x3F)) * 4,
+                   NULL, flags_pack(fa, fb) & 0xFF);
     state_save(c);
     fpu_note(c, u, c->rip);
     if (compares)

@@ -104,8 +104,8 @@ static void outs_once(struct cpu *c, const struct uop *u)
 {
     uint64_t mask = address_mask(u);
     uint16_t port = (uint16_t)c->r[R_DX];
-    uint64_t linear = segment_linear(c, (enum seg)u->seg, c->r[R_SI] & mask,
-                                     u->size, false);
+    uint64_t linear =
+        segment_linear(c, (enum seg)u->seg, c->r[R_SI] & mask, u->size, false);
     uint64_t value = mem_load(c, linear, u->size);
 
     check_breakpoints(c, port, u->size);

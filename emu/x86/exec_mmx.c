@@ -9,7 +9,8 @@
 #include "emu/x86/fpu.h"
 #include "emu/x86/sse.h"
 
-/* --- mm <- mm op mm/m -------------------------------------------------------- */
+/* --- mm <- mm op mm/m --------------------------------------------------------
+ */
 
 typedef uint64_t mmx_body(uint64_t a, uint64_t b);
 
@@ -28,9 +29,8 @@ MMX_LIST(BODY)
 
 static uint64_t mmx_load(struct cpu *c, const struct uop *u, unsigned size)
 {
-    return u->flags & UOP_MEM
-               ? mem_load(c, uop_linear(c, u, size, false), size)
-               : mmx_get(c, u->rm);
+    return u->flags & UOP_MEM ? mem_load(c, uop_linear(c, u, size, false), size)
+                              : mmx_get(c, u->rm);
 }
 
 static void mmx_slow(struct cpu *c, const struct uop *u, mmx_body *body,
@@ -82,9 +82,8 @@ ALWAYS_INLINE bool mmx_quick_load(const struct cpu *c, const struct uop *u,
     {                                                                          \
         if (UNLIKELY(c->fpu.fsw & FSW_ES))                                     \
             return NAME##_slow(c, u, fa, fb, budget);                          \
-        return mmx_finish(                                                     \
-            c, u, fa, fb, budget,                                              \
-            NAME##_body(mmx_get(c, u->reg), mmx_get(c, u->rm)));               \
+        return mmx_finish(c, u, fa, fb, budget,                                \
+                          NAME##_body(mmx_get(c, u->reg), mmx_get(c, u->rm))); \
     }                                                                          \
     EACH_EA(MEMORY, NAME, SIZE)
 MMX_LIST(HANDLERS)
@@ -97,7 +96,8 @@ uop_fn *select_mmx(const struct insn *i, uint32_t mode)
     return sse_choose(&handlers[i->opcode->parameter], i, mode, MODE_NO_FPU);
 }
 
-/* --- moves ---------------------------------------------------------------------- */
+/* --- moves
+ * ---------------------------------------------------------------------- */
 
 /* MOVQ mm, mm/m64 is an operation like the others. */
 ALWAYS_INLINE uint64_t MOVQ_body(uint64_t a, uint64_t b)
@@ -178,7 +178,8 @@ const struct uop *op_emms(UOP_ARGS)
     return uop_resume(c, u);
 }
 
-/* --- with an immediate ------------------------------------------------------------ */
+/* --- with an immediate
+ * ------------------------------------------------------------ */
 
 #define SHIFT(NAME)                                                            \
     static const struct uop *NAME##_imm(UOP_ARGS)                              \
@@ -186,8 +187,7 @@ const struct uop *op_emms(UOP_ARGS)
         uop_sync(c, u, fa, fb, budget);                                        \
         mmx_check(c);                                                          \
         mmx_enter(c);                                                          \
-        mmx_set(c, u->rm,                                                      \
-                NAME##_body(mmx_get(c, u->rm), (uint8_t)u->imm));              \
+        mmx_set(c, u->rm, NAME##_body(mmx_get(c, u->rm), (uint8_t)u->imm));    \
         return uop_resume(c, u);                                               \
     }
 MMX_SHIFT_LIST(SHIFT)
@@ -257,7 +257,7 @@ const struct uop *op_pmovmskb_mm(UOP_ARGS)
     uop_sync(c, u, fa, fb, budget);
     mmx_check(c);
     mmx_enter(c);
-    reg_set(c, u->reg,
-            (unsigned)_mm_movemask_epi8(xmm_from(mmx_get(c, u->rm))), 4);
+    reg_set(c, u->reg, (unsigned)_mm_movemask_epi8(xmm_from(mmx_get(c, u->rm))),
+            4);
     return uop_resume(c, u);
 }

@@ -1,6 +1,6 @@
 /*
- * Data movement: MOV MOVZX MOVSX MOVSXD LEA XCHG CMOVcc SETcc, MOV to and from an
- * absolute offset, MOVBE, MOVNTI, BSWAP, XLAT. The stack is in exec_stack.c.
+ * Data movement: MOV MOVZX MOVSX MOVSXD LEA XCHG CMOVcc SETcc, MOV to and from
+ * an absolute offset, MOVBE, MOVNTI, BSWAP, XLAT. The stack is in exec_stack.c.
  */
 #include "emu/x86/quick.h"
 
@@ -117,7 +117,8 @@ uop_fn *select_mov(const struct insn *i, uint32_t mode)
     return imm ? store_imm[w][kind] : to_reg ? load[w][kind] : store[w][kind];
 }
 
-/* --- MOVZX, MOVSX, MOVSXD --------------------------------------------------- */
+/* --- MOVZX, MOVSX, MOVSXD ---------------------------------------------------
+ */
 
 ALWAYS_INLINE uint64_t widen(enum movx how, uint64_t v)
 {
@@ -182,9 +183,11 @@ MOVX_ALL(MOVX_SXD)
 uop_fn *select_movx(const struct insn *i, uint32_t mode)
 {
 #define MOVX_ROW(HOW)                                                          \
-    [HOW] = {{HOW##_rr_2, HOW##_rr_4, HOW##_rr_8},                             \
-             {KINDS(HOW##_rm_2, HOW##_slow), KINDS(HOW##_rm_4, HOW##_slow),    \
-              KINDS(HOW##_rm_8, HOW##_slow)}}
+    [HOW] = {                                                                  \
+        {HOW##_rr_2, HOW##_rr_4, HOW##_rr_8},                                  \
+        {KINDS(HOW##_rm_2, HOW##_slow), KINDS(HOW##_rm_4, HOW##_slow),         \
+         KINDS(HOW##_rm_8, HOW##_slow)}                                        \
+    }
     static const struct {
         uop_fn *reg[3];
         uop_fn *mem[3][EA_KINDS + 1];
@@ -196,7 +199,8 @@ uop_fn *select_movx(const struct insn *i, uint32_t mode)
                      : table[how].reg[w];
 }
 
-/* --- LEA --------------------------------------------------------------------- */
+/* --- LEA ---------------------------------------------------------------------
+ */
 
 static const struct uop *lea_any(UOP_ARGS)
 {
@@ -230,7 +234,8 @@ uop_fn *select_lea(const struct insn *i, uint32_t mode)
     return i->index == R_ZERO ? lea_base_8 : lea_sib_8;
 }
 
-/* --- XCHG and the rest ----------------------------------------------------------- */
+/* --- XCHG and the rest
+ * ----------------------------------------------------------- */
 
 const struct uop *op_xchg(UOP_ARGS)
 {
@@ -330,7 +335,8 @@ const struct uop *op_bswap(UOP_ARGS)
     return uop_next(c, u, fa, fb, budget);
 }
 
-/* --- SETcc, CMOVcc ------------------------------------------------------------------ */
+/* --- SETcc, CMOVcc
+ * ------------------------------------------------------------------ */
 
 ALWAYS_INLINE const struct uop *cmov_reg(UOP_ARGS, unsigned cc, unsigned w)
 {
@@ -377,8 +383,9 @@ ALWAYS_INLINE const struct uop *cmov_mem(UOP_ARGS, unsigned cc)
         return uop_resume(c, u);                                               \
     }
 #define EACH_CC(DO)                                                            \
-    DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7) DO(8) DO(9) DO(10) DO(11)  \
-    DO(12) DO(13) DO(14) DO(15)
+    DO(0)                                                                      \
+    DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7) DO(8) DO(9) DO(10) DO(11) DO(12) \
+        DO(13) DO(14) DO(15)
 EACH_CC(CC_HANDLERS)
 
 uop_fn *select_cmov(const struct insn *i, uint32_t mode)

@@ -302,8 +302,7 @@ static bool tsc_write(struct cpu *c, uint64_t value)
 {
     if (!(c->model->leaf1_edx & CPUID_TSC))
         return false;
-    c->msr.tsc_offset =
-        (int64_t)(value - clock_now_ns(&c->machine->clock));
+    c->msr.tsc_offset = (int64_t)(value - clock_now_ns(&c->machine->clock));
     return true;
 }
 
@@ -378,8 +377,7 @@ bool msr_write(struct cpu *c, uint32_t index, uint64_t value)
 
 /* --- instructions -------------------------------------------------------- */
 
-static void msr_event(struct cpu *c, uint32_t index, uint64_t value,
-                      bool write)
+static void msr_event(struct cpu *c, uint32_t index, uint64_t value, bool write)
 {
     struct event event = {
         .kind = EVENT_MSR,

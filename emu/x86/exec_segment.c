@@ -80,8 +80,8 @@ const struct uop *op_lseg(UOP_ARGS)
     enum seg seg = (enum seg)u->imm;
     uint64_t linear = uop_linear(c, u, u->size + 2u, false);
     uint64_t offset = mem_load(c, linear, u->size);
-    uint16_t selector = (uint16_t)mem_load(
-        c, system_linear(c, linear, u->size), 2);
+    uint16_t selector =
+        (uint16_t)mem_load(c, system_linear(c, linear, u->size), 2);
     uint64_t next = uop_next_rip(c, u);
     segment_load(c, seg, selector);
     reg_set(c, u->reg, offset, u->size);
@@ -106,8 +106,8 @@ const struct uop *op_arpl(UOP_ARGS)
         linear = uop_linear(c, u, 2, true);
         mmu_probe_write(c, linear, 2);
     }
-    uint64_t selector = u->flags & UOP_MEM ? mem_load(c, linear, 2)
-                                           : reg_get(c, u->rm, 2);
+    uint64_t selector =
+        u->flags & UOP_MEM ? mem_load(c, linear, 2) : reg_get(c, u->rm, 2);
     uint64_t rpl = reg_get(c, u->reg, 2) & 3;
     bool raise = (selector & 3) < rpl;
     if (raise) {
@@ -130,8 +130,7 @@ static bool visible(const struct cpu *c, const struct descriptor *d)
 }
 
 /* Reads the operand's descriptor for LAR, LSL, VERR and VERW. */
-static bool inspect(struct cpu *c, const struct uop *u,
-                    struct descriptor *d)
+static bool inspect(struct cpu *c, const struct uop *u, struct descriptor *d)
 {
     uint16_t selector = (uint16_t)uop_get_rm(c, u, 2);
 
@@ -219,8 +218,7 @@ const struct uop *op_verw(UOP_ARGS)
 /* --- LDTR and TR --------------------------------------------------------- */
 
 static const struct uop *store_selector(struct cpu *c, const struct uop *u,
-                                        uint16_t selector,
-                                        enum sensitive what)
+                                        uint16_t selector, enum sensitive what)
 {
     require_protected(c);
     cpu_sensitive(c, what);

@@ -88,8 +88,7 @@ ALWAYS_INLINE void shift(struct shifted *s, enum shift op, unsigned w,
 }
 
 ALWAYS_INLINE struct shifted do_shift(enum shift op, unsigned w, uint64_t a,
-                                      unsigned count, uint64_t fa,
-                                      uint64_t fb)
+                                      unsigned count, uint64_t fa, uint64_t fb)
 {
     struct shifted s = {a, fa, fb};
     count &= w == 8 ? 63 : 31;
@@ -109,10 +108,8 @@ enum count_from { COUNT_IMM, COUNT_CL };
 ALWAYS_INLINE const struct uop *shift_reg(UOP_ARGS, enum shift op, unsigned w,
                                           enum count_from from)
 {
-    unsigned count =
-        from == COUNT_IMM ? (uint8_t)u->imm : (uint8_t)c->r[R_CX];
-    struct shifted s =
-        do_shift(op, w, quick_get(c, u->rm, w), count, fa, fb);
+    unsigned count = from == COUNT_IMM ? (uint8_t)u->imm : (uint8_t)c->r[R_CX];
+    struct shifted s = do_shift(op, w, quick_get(c, u->rm, w), count, fa, fb);
     reg_set(c, u->rm, s.result, w);
     return uop_next(c, u, s.fa, s.fb, budget);
 }
@@ -137,8 +134,7 @@ ALWAYS_INLINE const struct uop *shift_mem(UOP_ARGS, enum shift op, unsigned w,
                                           enum count_from from)
 {
     uop_sync(c, u, fa, fb, budget);
-    unsigned count =
-        from == COUNT_IMM ? (uint8_t)u->imm : (uint8_t)c->r[R_CX];
+    unsigned count = from == COUNT_IMM ? (uint8_t)u->imm : (uint8_t)c->r[R_CX];
     uint64_t linear = uop_linear(c, u, w, true);
     mmu_probe_write(c, linear, w);
     struct shifted s = do_shift(op, w, mem_load(c, linear, w), count, fa, fb);
@@ -175,8 +171,9 @@ ALWAYS_INLINE const struct uop *shift_mem(UOP_ARGS, enum shift op, unsigned w,
         return shift_reg_imm(c, u, fa, fb, budget, OP, W, true);               \
     }
 #define EACH_SHIFT(DO)                                                         \
-    DO(SHIFT_ROL) DO(SHIFT_ROR) DO(SHIFT_RCL) DO(SHIFT_RCR) DO(SHIFT_SHL)      \
-    DO(SHIFT_SHR) DO(SHIFT_SAR)
+    DO(SHIFT_ROL)                                                              \
+    DO(SHIFT_ROR) DO(SHIFT_RCL) DO(SHIFT_RCR) DO(SHIFT_SHL) DO(SHIFT_SHR)      \
+        DO(SHIFT_SAR)
 #define ALL_FORMS(OP) EACH_WIDTH(FORMS, OP)
 EACH_SHIFT(ALL_FORMS)
 #define EACH_PLAIN(DO)                                                         \
@@ -201,13 +198,14 @@ uop_fn *select_shift(const struct insn *i, uint32_t mode)
     unsigned op = i->opcode->parameter, w = size_index(i->operand_size);
     bool cl = i->opcode->operand[1] == CL;
     uint64_t count = i->opcode->operand[1] == one ? 1 : i->imm;
-    if (!i->memory && !cl && op != SHIFT_RCL && op != SHIFT_RCR &&
-        count > 0 && count < i->operand_size * 8u)
+    if (!i->memory && !cl && op != SHIFT_RCL && op != SHIFT_RCR && count > 0 &&
+        count < i->operand_size * 8u)
         return plain[op][i->flags_dead][w];
     return table[op][i->memory * 2 + cl][w];
 }
 
-/* --- SHLD, SHRD ------------------------------------------------------------ */
+/* --- SHLD, SHRD ------------------------------------------------------------
+ */
 
 /* With 16-bit operands and a count over 16 the result is undefined; Intel
  * processors shift through the concatenation dest:src:dest. */
@@ -223,8 +221,8 @@ static struct shifted double_shift(bool left, unsigned w, uint64_t dest,
     bool cf;
     if (w == 2) {
         uint64_t all = dest << 32 | src << 16 | dest;
-        s.result = left ? (all << count >> 32) & 0xFFFF
-                        : (all >> count) & 0xFFFF;
+        s.result =
+            left ? (all << count >> 32) & 0xFFFF : (all >> count) & 0xFFFF;
         cf = left ? bit(all, 48 - count) : bit(all, count - 1);
     } else if (left) {
         s.result = trunc_to(dest << count | src >> (bits - count), w);

@@ -8,7 +8,8 @@
  */
 #include "emu/x86/sse.h"
 
-/* --- by the host's instruction --------------------------------------------- */
+/* --- by the host's instruction ---------------------------------------------
+ */
 
 #define HOST(NAME, SIZE)                                                       \
     SSE_BODY(NAME)                                                             \
@@ -20,7 +21,8 @@
 SSE_INT_LIST(HOST)
 #undef HOST
 
-/* --- moves ------------------------------------------------------------------- */
+/* --- moves -------------------------------------------------------------------
+ */
 
 #define SOURCE(NAME, VALUE)                                                    \
     SSE_BODY(NAME)                                                             \
@@ -32,16 +34,17 @@ SOURCE(MOVAPS, b)
 SOURCE(MOVUPS, b)
 SOURCE(LOAD8, _mm_move_epi64(b))
 SOURCE(LOAD4, b) /* memory only: it came zero-extended */
-SOURCE(MERGE8, _mm_castpd_si128(
-                   _mm_move_sd(_mm_castsi128_pd(a), _mm_castsi128_pd(b))))
-SOURCE(MERGE4, _mm_castps_si128(
-                   _mm_move_ss(_mm_castsi128_ps(a), _mm_castsi128_ps(b))))
+SOURCE(MERGE8,
+       _mm_castpd_si128(_mm_move_sd(_mm_castsi128_pd(a), _mm_castsi128_pd(b))))
+SOURCE(MERGE4,
+       _mm_castps_si128(_mm_move_ss(_mm_castsi128_ps(a), _mm_castsi128_ps(b))))
 SOURCE(MOVHLPS, _mm_castps_si128(_mm_movehl_ps(_mm_castsi128_ps(a),
                                                _mm_castsi128_ps(b))))
 SOURCE(MOVLHPS, _mm_unpacklo_epi64(a, b))
 #undef SOURCE
 
-/* --- variable blends: the mask is XMM0 ---------------------------------------- */
+/* --- variable blends: the mask is XMM0
+ * ---------------------------------------- */
 
 #define BLEND_VARIABLE(NAME)                                                   \
     SSE_BODY(NAME)                                                             \
@@ -57,13 +60,14 @@ BLEND_VARIABLE(BLENDVPS)
 BLEND_VARIABLE(BLENDVPD)
 #undef BLEND_VARIABLE
 
-/* --- shuffles: PSHUFB with a mask looked up by the immediate ------------------ */
+/* --- shuffles: PSHUFB with a mask looked up by the immediate
+ * ------------------ */
 
 #define LANES(I, BITS, ONE)                                                    \
-    (((uint64_t)((I) & 3) * (ONE)) | ((uint64_t)((I) >> 2 & 3) * (ONE)) << (BITS))
+    (((uint64_t)((I)&3) * (ONE)) | ((uint64_t)((I) >> 2 & 3) * (ONE)) << (BITS))
 #define WORDS(I)                                                               \
-    (0x0100010001000100u + (LANES(I, 16, 0x0202u) |                            \
-                            LANES((I) >> 4, 16, 0x0202u) << 32))
+    (0x0100010001000100u +                                                     \
+     (LANES(I, 16, 0x0202u) | LANES((I) >> 4, 16, 0x0202u) << 32))
 const uint64_t sse_word_shuffle[256] = {TABLE_256(WORDS)};
 
 /* Two dwords by four bits. */
@@ -78,8 +82,8 @@ ALWAYS_INLINE __m128i pair(uint64_t low, uint64_t high)
 SSE_BODY(PSHUFD)
 {
     SSE_UNUSED;
-    return sse_pshufb(b, pair(dword_shuffle[imm & 15],
-                              dword_shuffle[imm >> 4]));
+    return sse_pshufb(b,
+                      pair(dword_shuffle[imm & 15], dword_shuffle[imm >> 4]));
 }
 
 /* Bytes that stay where they are. */
@@ -95,8 +99,8 @@ SSE_BODY(PSHUFLW)
 SSE_BODY(PSHUFHW)
 {
     SSE_UNUSED;
-    return sse_pshufb(b, pair(LOW_BYTES, sse_word_shuffle[imm] +
-                                             0x0808080808080808u));
+    return sse_pshufb(
+        b, pair(LOW_BYTES, sse_word_shuffle[imm] + 0x0808080808080808u));
 }
 
 SSE_BODY(SHUFPS)
@@ -149,14 +153,16 @@ SSE_BODY(INSERTPS)
     return a;
 }
 
-/* --- by the host's instruction with that immediate ----------------------------- */
+/* --- by the host's instruction with that immediate
+ * ----------------------------- */
 
 SSE_SHELF(BLENDPS, 0x0C)
 SSE_SHELF(BLENDPD, 0x0D)
 SSE_SHELF(PBLENDW, 0x0E)
 SSE_SHELF(MPSADBW, 0x42)
 
-/* --- handlers --------------------------------------------------------------------- */
+/* --- handlers
+ * --------------------------------------------------------------------- */
 
 #define HANDLERS(NAME, SIZE) SSE_INT_HANDLERS(NAME, SIZE, (SIZE) == 16)
 #define UNALIGNED(NAME, SIZE) SSE_INT_HANDLERS(NAME, SIZE, false)
@@ -180,12 +186,13 @@ const struct uop *op_insertps_mem(UOP_ARGS)
     uop_sync(c, u, fa, fb, budget);
     sse_check(c);
     __m128i b = sse_load(c, u, 4, false);
-    xmm_set(c, u->reg, INSERTPS_body(xmm_get(c, u->reg), b, c,
-                                     (uint8_t)u->imm & 0x3F));
+    xmm_set(c, u->reg,
+            INSERTPS_body(xmm_get(c, u->reg), b, c, (uint8_t)u->imm & 0x3F));
     return uop_resume(c, u);
 }
 
-/* --- shifts by an immediate: the destination is ModRM.rm ---------------------------- */
+/* --- shifts by an immediate: the destination is ModRM.rm
+ * ---------------------------- */
 
 SSE_BODY(PSRLDQ)
 {
@@ -203,14 +210,14 @@ SSE_BODY(PSLLDQ)
     {                                                                          \
         uop_sync(c, u, fa, fb, budget);                                        \
         sse_check(c);                                                          \
-        xmm_set(c, u->rm, NAME##_body(xmm_get(c, u->rm), B, c,                 \
-                                      (uint8_t)u->imm));                       \
+        xmm_set(c, u->rm,                                                      \
+                NAME##_body(xmm_get(c, u->rm), B, c, (uint8_t)u->imm));        \
         return uop_resume(c, u);                                               \
     }                                                                          \
     static const struct uop *NAME##_imm(UOP_ARGS)                              \
     {                                                                          \
-        xmm_set(c, u->rm, NAME##_body(xmm_get(c, u->rm), B, c,                 \
-                                      (uint8_t)u->imm));                       \
+        xmm_set(c, u->rm,                                                      \
+                NAME##_body(xmm_get(c, u->rm), B, c, (uint8_t)u->imm));        \
         return uop_next(c, u, fa, fb, budget);                                 \
     }
 /* The others take their count from a register: any value above the width has

@@ -7,9 +7,9 @@
 /* Stack width and mask of the current mode. */
 static uint64_t stack_mask(const struct cpu *c)
 {
-    return cpu_64bit(c)                 ? UINT64_MAX
+    return cpu_64bit(c)               ? UINT64_MAX
            : (c->mode & MODE_STACK32) ? UINT32_MAX
-                                        : 0xFFFF;
+                                      : 0xFFFF;
 }
 static void set_sp(struct cpu *c, uint64_t sp)
 {

@@ -18,8 +18,8 @@
 struct string {
     struct cpu *c;
     unsigned w;
-    uint64_t mask;  /* of the address size */
-    uint64_t step;  /* +w or -w */
+    uint64_t mask; /* of the address size */
+    uint64_t step; /* +w or -w */
     bool repeated;
     enum seg source;
 };
@@ -81,8 +81,8 @@ static uint64_t span(const struct string *s, enum seg seg, unsigned reg,
     uint64_t left = s->mask - offset;
     if (!cpu_64bit(c)) {
         const struct segment *g = &c->seg[seg];
-        bool down = (g->access & (ACC_CODE | ACC_EXPAND_DOWN)) ==
-                    ACC_EXPAND_DOWN;
+        bool down =
+            (g->access & (ACC_CODE | ACC_EXPAND_DOWN)) == ACC_EXPAND_DOWN;
         if (down)
             return 1;
         if (g->limit - offset < left)
@@ -296,8 +296,7 @@ static uint64_t skip_quickly(const struct string *s, enum string_op op,
         n = n < m ? n : m;
     }
     n = n < count ? n : count;
-    return scan_sized(host_to, host_from, c->r[R_AX], n, s->w, while_equal) -
-           1;
+    return scan_sized(host_to, host_from, c->r[R_AX], n, s->w, while_equal) - 1;
 }
 
 ALWAYS_INLINE const struct uop *string_loop(UOP_ARGS, enum string_op op)
@@ -311,8 +310,7 @@ ALWAYS_INLINE const struct uop *string_loop(UOP_ARGS, enum string_op op)
     for (unsigned turn = 0; get_masked(&s, R_CX); turn++) {
         if (turn && wanted_elsewhere(c, turn))
             return interrupted(c, u);
-        uint64_t skip =
-            skip_quickly(&s, op, elements_now(&s), while_equal);
+        uint64_t skip = skip_quickly(&s, op, elements_now(&s), while_equal);
         if (skip) {
             advance(&s, R_DI, skip);
             if (op == CMPS)

@@ -209,8 +209,8 @@ const struct uop *op_pushf(UOP_ARGS)
     uint64_t mask = stack_mask(c);
     uint64_t sp = (c->r[R_SP] - u->size) & mask;
     uint64_t linear = segment_linear(c, SEG_SS, sp, u->size, true);
-    mem_store(c, linear,
-              cpu_get_eflags(c) & ~(uint32_t)(FLAG_VM | FLAG_RF), u->size);
+    mem_store(c, linear, cpu_get_eflags(c) & ~(uint32_t)(FLAG_VM | FLAG_RF),
+              u->size);
     stack_set_sp(c, sp, mask);
     return uop_resume(c, u);
 }
@@ -445,8 +445,8 @@ const struct uop *op_rdpmc(UOP_ARGS)
 /* --- fast system calls --------------------------------------------------- */
 
 /* CS and SS as SYSCALL and its kin make them, out of no descriptor. */
-static void flat_segments(struct cpu *c, uint16_t cs, uint16_t ss,
-                          unsigned cpl, bool wide)
+static void flat_segments(struct cpu *c, uint16_t cs, uint16_t ss, unsigned cpl,
+                          bool wide)
 {
     const unsigned common = ACC_P | ACC_S | ACC_G | cpl << 5;
 

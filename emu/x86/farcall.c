@@ -110,8 +110,8 @@ void stack_push(struct cpu *c, struct stack *stack, uint64_t value,
     if (stack->flat64) {
         fits = canonical(sp) && canonical(sp + size - 1);
     } else {
-        fits = (stack->ss.access & ACC_P) &&
-               segment_within(&stack->ss, sp, size);
+        fits =
+            (stack->ss.access & ACC_P) && segment_within(&stack->ss, sp, size);
         linear = (uint32_t)(stack->ss.base + sp);
     }
     if (!fits)
@@ -137,7 +137,7 @@ void stack_commit(struct cpu *c, struct stack *stack, bool inner)
 
 static uint64_t offset_mask(unsigned operand_size)
 {
-    return operand_size == 2 ? 0xFFFF
+    return operand_size == 2   ? 0xFFFF
            : operand_size == 4 ? UINT32_MAX
                                : UINT64_MAX;
 }
@@ -405,9 +405,9 @@ void return_outer(struct cpu *c, struct descriptor *code, uint64_t rip,
     code_check_offset(c, code, rip);
     code_load(c, code, code->selector & 3u);
     c->seg[SEG_SS] = ss;
-    uint64_t mask = code_is_64bit(c, code)    ? UINT64_MAX
-                    : ss.access & ACC_DB ? UINT32_MAX
-                                              : 0xFFFF;
+    uint64_t mask = code_is_64bit(c, code) ? UINT64_MAX
+                    : ss.access & ACC_DB   ? UINT32_MAX
+                                           : 0xFFFF;
     stack_set_sp(c, sp + release, mask);
     segment_drop_inner(c);
     finish(c, rip);

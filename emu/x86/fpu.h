@@ -56,7 +56,7 @@ static inline bool fpu_valid(const struct cpu *c, unsigned n)
 static inline void fpu_pop(struct cpu *c)
 {
     unsigned top = fpu_top(c);
-    c->fpu.tags &= (uint8_t)~(1u << top);
+    c->fpu.tags &= (uint8_t) ~(1u << top);
     fpu_set_top(c, top + 1);
 }
 static inline void fpu_push(struct cpu *c)

@@ -26,7 +26,8 @@ void fpu_init(struct cpu *c)
     fpu_control_changed(c);
 }
 
-/* --- words ------------------------------------------------------------------ */
+/* --- words ------------------------------------------------------------------
+ */
 
 /* The full tag word: valid, zero, special, empty. */
 static uint16_t tag_word(const struct fpu *f)
@@ -60,7 +61,8 @@ static void set_fcw(struct cpu *c, uint64_t fcw)
     c->fpu.fcw = (uint16_t)((fcw & FCW_DEFINED) | FCW_ONE);
 }
 
-/* --- the environment --------------------------------------------------------- */
+/* --- the environment ---------------------------------------------------------
+ */
 
 static void put(uint8_t *p, unsigned width, unsigned n, uint64_t value)
 {
@@ -118,11 +120,11 @@ static void take_environment(struct cpu *c, const struct uop *u,
         f->fds = (uint16_t)get(image, width, 6);
     } else {
         uint32_t high = width == 2 ? 0xF000 : 0x0FFFF000;
-        f->fip = (get(image, width, 3) & 0xFFFF) |
-                 (get(image, width, 4) & high) << 4;
+        f->fip = (get(image, width, 3) & 0xFFFF) | (get(image, width, 4) & high)
+                                                       << 4;
         f->fop = get(image, width, 4) & 0x7FF;
-        f->fdp = (get(image, width, 5) & 0xFFFF) |
-                 (get(image, width, 6) & high) << 4;
+        f->fdp = (get(image, width, 5) & 0xFFFF) | (get(image, width, 6) & high)
+                                                       << 4;
         f->fcs = f->fds = 0;
     }
     fpu_control_changed(c);
@@ -204,7 +206,8 @@ const struct uop *op_frstor(UOP_ARGS)
     return uop_resume(c, u);
 }
 
-/* --- single words -------------------------------------------------------------- */
+/* --- single words
+ * -------------------------------------------------------------- */
 
 const struct uop *op_fldcw(UOP_ARGS)
 {
@@ -238,7 +241,7 @@ const struct uop *op_fnclex(UOP_ARGS)
 {
     uop_sync(c, u, fa, fb, budget);
     fpu_check(c);
-    c->fpu.fsw &= (uint16_t)~(FSW_FLAGS | FSW_SF | FSW_ES | FSW_B);
+    c->fpu.fsw &= (uint16_t) ~(FSW_FLAGS | FSW_SF | FSW_ES | FSW_B);
     fpu_control_changed(c);
     return uop_resume(c, u);
 }
@@ -270,7 +273,8 @@ const struct uop *op_fwait(UOP_ARGS)
     return uop_resume(c, u);
 }
 
-/* --- FXSAVE, FXRSTOR ------------------------------------------------------------ */
+/* --- FXSAVE, FXRSTOR
+ * ------------------------------------------------------------ */
 
 /* Registers that the image holds: eight outside 64-bit mode, none to an OS
  * that does not know of them. */
@@ -301,10 +305,10 @@ static void fx_save(struct cpu *c, const struct uop *u)
     put(image, 2, 1, f->fsw);
     put(image, 2, 2, f->tags);
     put(image, 2, 3, f->fop);
-    put(image, 8, 1, u->size == 8 ? f->fip
-                                  : (uint32_t)f->fip | (uint64_t)f->fcs << 32);
-    put(image, 8, 2, u->size == 8 ? f->fdp
-                                  : (uint32_t)f->fdp | (uint64_t)f->fds << 32);
+    put(image, 8, 1,
+        u->size == 8 ? f->fip : (uint32_t)f->fip | (uint64_t)f->fcs << 32);
+    put(image, 8, 2,
+        u->size == 8 ? f->fdp : (uint32_t)f->fdp | (uint64_t)f->fds << 32);
     put(image, 4, 6, c->mxcsr);
     put(image, 4, 7, MXCSR_DEFINED);
     for (unsigned n = 0; n < 8; n++)

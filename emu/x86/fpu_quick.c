@@ -23,7 +23,8 @@ static bool can_push(const struct cpu *c)
 #define NEXT fpu_quick_end(c, u, fa, fb, budget)
 #define STI (u->rm & 7u)
 
-/* --- arithmetic ---------------------------------------------------------------- */
+/* --- arithmetic
+ * ---------------------------------------------------------------- */
 
 /* r = a op b: with a in ST(1) and b in ST(0), DE xx. */
 #define ALU(NAME, CODE)                                                        \
@@ -69,7 +70,8 @@ ALU(fsubr, 0xE1)
 ALU(fdiv, 0xF9)
 ALU(fdivr, 0xF1)
 
-/* --- comparisons ------------------------------------------------------------------ */
+/* --- comparisons
+ * ------------------------------------------------------------------ */
 
 #define COMPARE(NAME, INSN)                                                    \
     ALWAYS_INLINE const struct uop *NAME(UOP_ARGS, unsigned pops)              \
@@ -111,8 +113,7 @@ COMPARE(fucom, "fucompp")
             return SLOW;                                                       \
         __asm__ volatile("fldt %5\n\tfldt %4\n\t" INSN                         \
                          " %%st(1), %%st\n\tfnstsw %0\n\tfstp %%st(0)"         \
-                         : "=a"(status), "=@ccz"(zf), "=@ccp"(pf),             \
-                           "=@ccc"(cf)                                         \
+                         : "=a"(status), "=@ccz"(zf), "=@ccp"(pf), "=@ccc"(cf) \
                          : "m"(*(struct f80 *)fpu_st(c, 0)),                   \
                            "m"(*(struct f80 *)fpu_st(c, STI)));                \
         fpu_status(c, status, 0);                                              \
@@ -127,7 +128,8 @@ COMPARE_EFLAGS(fucomi, "fucomip", false)
 COMPARE_EFLAGS(fcomip, "fcomip", true)
 COMPARE_EFLAGS(fucomip, "fucomip", true)
 
-/* --- moves -------------------------------------------------------------------------- */
+/* --- moves
+ * -------------------------------------------------------------------------- */
 
 static const struct uop *fld(UOP_ARGS)
 {
@@ -213,7 +215,8 @@ static const struct uop *fabs_(UOP_ARGS)
     return sign(c, u, fa, fb, budget, 0x7FFF, 0);
 }
 
-/* --- functions of ST(0), of ST(0) and ST(1) -------------------------------------------- */
+/* --- functions of ST(0), of ST(0) and ST(1)
+ * -------------------------------------------- */
 
 #define UNARY(NAME, CONDITION)                                                 \
     static const struct uop *NAME(UOP_ARGS)                                    \
@@ -280,7 +283,8 @@ static const struct uop *fscale(UOP_ARGS)
     return NEXT;
 }
 
-/* --- by encoding ------------------------------------------------------------------------ */
+/* --- by encoding
+ * ------------------------------------------------------------------------ */
 
 uop_fn *fpu_quick_register(unsigned fop)
 {

@@ -21,15 +21,22 @@ ALWAYS_INLINE const struct uop *finish(UOP_ARGS)
     return fpu_quick_end(c, u, fa, fb, budget);
 }
 
-struct f16 { uint8_t bytes[2]; };
-struct f32 { uint8_t bytes[4]; };
-struct f64 { uint8_t bytes[8]; };
+struct f16 {
+    uint8_t bytes[2];
+};
+struct f32 {
+    uint8_t bytes[4];
+};
+struct f64 {
+    uint8_t bytes[8];
+};
 
 #define SLOW fpu_slow_memory(c, u, fa, fb, budget)
 #define FINISH finish(c, u, fa, fb, budget)
 #define ST0 (*(struct f80 *)fpu_st(c, 0))
 
-/* --- ST(0) op= memory, and comparisons with it ------------------------------- */
+/* --- ST(0) op= memory, and comparisons with it -------------------------------
+ */
 
 #define ALU_KIND(KIND, INSN, TYPE)                                             \
     static const struct uop *INSN##_##KIND(UOP_ARGS)                           \
@@ -81,7 +88,8 @@ ALU_ALL(f, l, f64)
 ALU_ALL(fi, s, f16)
 ALU_ALL(fi, l, f32)
 
-/* --- loads ---------------------------------------------------------------------- */
+/* --- loads
+ * ---------------------------------------------------------------------- */
 
 #define LOAD_KIND(KIND, INSN, TYPE)                                            \
     static const struct uop *INSN##_##KIND(UOP_ARGS)                           \
@@ -106,7 +114,8 @@ LOAD(filds, f16)
 LOAD(fildl, f32)
 LOAD(fildll, f64)
 
-/* --- stores ---------------------------------------------------------------------- */
+/* --- stores
+ * ---------------------------------------------------------------------- */
 
 /* Those that do not pop are made of those that do. */
 #define STORE_KIND(KIND, NAME, INSN, TYPE, POPS)                               \
@@ -140,13 +149,17 @@ STORE(fisttps, fisttps, f16, true)
 STORE(fisttpl, fisttpl, f32, true)
 STORE(fisttpll, fisttpll, f64, true)
 
-/* --- by encoding -------------------------------------------------------------------- */
+/* --- by encoding
+ * -------------------------------------------------------------------- */
 
 #define KINDS(NAME)                                                            \
     {                                                                          \
         NAME##_EA_BASE, NAME##_EA_SIB, NAME##_EA_SEG, NAME##_EA_FLAT32, NULL   \
     }
-#define NOT_QUICK {NULL}
+#define NOT_QUICK                                                              \
+    {                                                                          \
+        NULL                                                                   \
+    }
 #define ALU_ROW(PREFIX, SUFFIX)                                                \
     {                                                                          \
         KINDS(PREFIX##add##SUFFIX), KINDS(PREFIX##mul##SUFFIX),                \

@@ -69,8 +69,7 @@ static void deliver_real(struct cpu *c, const struct delivery *d)
 
     if (at + 3 > c->idtr.limit)
         cpu_fault_error(c, VEC_GP, gate_error(d));
-    uint64_t entry =
-        mmu_system_load(c, system_linear(c, c->idtr.base, at), 4);
+    uint64_t entry = mmu_system_load(c, system_linear(c, c->idtr.base, at), 4);
     stack_current(c, false, &stack);
     stack_push(c, &stack, d->eflags, 2);
     stack_push(c, &stack, c->seg[SEG_CS].selector, 2);
@@ -224,8 +223,7 @@ static void deliver_protected(struct cpu *c, const struct delivery *d)
     struct descriptor gate;
 
     read_gate(c, d, &gate);
-    if (!gate_type_valid(c, &gate) ||
-        (d->software && DESC_DPL(&gate) < c->cpl))
+    if (!gate_type_valid(c, &gate) || (d->software && DESC_DPL(&gate) < c->cpl))
         cpu_fault_error(c, VEC_GP, gate_error(d));
     if (!(gate.hi & DESC_P))
         cpu_fault_error(c, VEC_NP, gate_error(d));

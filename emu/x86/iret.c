@@ -39,8 +39,7 @@ static void return_real(struct cpu *c, unsigned size)
 }
 
 /* From ring 0 to a v86 task: nine doublewords. */
-static void return_v86(struct cpu *c, uint64_t rip, uint16_t cs,
-                       uint32_t image)
+static void return_v86(struct cpu *c, uint64_t rip, uint16_t cs, uint32_t image)
 {
     /* In the order of their places on the stack, from ESP + 16. */
     static const enum seg order[] = {SEG_SS, SEG_ES, SEG_DS, SEG_FS, SEG_GS};

@@ -44,8 +44,8 @@ static unsigned breakpoints_hit(const struct cpu *c, uint64_t linear,
 
 /* An access that is allowed happens: do the guest's debug registers or the
  * user's watchpoints want to know? Both report after the instruction. */
-static void observe(struct cpu *c, uint64_t linear, uint64_t gpa,
-                    unsigned size, bool write)
+static void observe(struct cpu *c, uint64_t linear, uint64_t gpa, unsigned size,
+                    bool write)
 {
     if (c->dr[7] & 0xFF) {
         unsigned hit = breakpoints_hit(c, linear, size, write);
@@ -75,8 +75,7 @@ static void mmio_write(struct cpu *c, uint64_t gpa, uint64_t value,
 
 /* --- filling -------------------------------------------------------------- */
 
-_Noreturn static void page_fault(struct cpu *c, uint64_t linear,
-                                 uint32_t error)
+_Noreturn static void page_fault(struct cpu *c, uint64_t linear, uint32_t error)
 {
     c->cr2 = linear;
     cpu_fault_error(c, VEC_PF, error);
@@ -208,7 +207,8 @@ static uint64_t next_page(const struct cpu *c, uint64_t linear)
     return c->long_mode ? next : (uint32_t)next;
 }
 
-/* --- accesses -------------------------------------------------------------- */
+/* --- accesses --------------------------------------------------------------
+ */
 
 /* Copies within the pages that `place` found; size stays within the page. */
 static void place_read(struct cpu *c, struct place place, void *data,
@@ -265,8 +265,7 @@ static void load(struct cpu *c, unsigned bank, uint64_t linear, void *data,
         return;
     }
     size_t head = PAGE - (linear & (PAGE - 1));
-    struct place second =
-        resolve(c, bank, next_page(c, linear), ACCESS_READ);
+    struct place second = resolve(c, bank, next_page(c, linear), ACCESS_READ);
     observe(c, linear, first.gpa, (unsigned)head, false);
     observe(c, linear + head, second.gpa, (unsigned)(size - head), false);
     place_read(c, first, data, head);
@@ -283,8 +282,7 @@ static void store(struct cpu *c, unsigned bank, uint64_t linear,
         return;
     }
     size_t head = PAGE - (linear & (PAGE - 1));
-    struct place second =
-        resolve(c, bank, next_page(c, linear), ACCESS_WRITE);
+    struct place second = resolve(c, bank, next_page(c, linear), ACCESS_WRITE);
     observe(c, linear, first.gpa, (unsigned)head, true);
     observe(c, linear + head, second.gpa, (unsigned)(size - head), true);
     place_write(c, first, data, head);
@@ -418,8 +416,8 @@ uint64_t mmu_load_as(struct cpu *c, unsigned cpl, uint64_t linear,
     return bank_load(c, cpl == 3 ? TLB_USER : TLB_KERNEL, linear, size);
 }
 
-void mmu_store_as(struct cpu *c, unsigned cpl, uint64_t linear,
-                  uint64_t value, unsigned size)
+void mmu_store_as(struct cpu *c, unsigned cpl, uint64_t linear, uint64_t value,
+                  unsigned size)
 {
     bank_store(c, cpl == 3 ? TLB_USER : TLB_KERNEL, linear, value, size);
 }

@@ -26,18 +26,18 @@ struct walk {
     uint64_t gpa;       /* of the byte asked for */
     uint64_t page_size; /* 4 KiB, 2 MiB, 4 MiB, 1 GiB */
     bool global, writable, user, no_execute, dirty;
-    uint32_t error;     /* page-fault error code when it failed */
-    unsigned levels;    /* entries read */
+    uint32_t error;                  /* page-fault error code when it failed */
+    unsigned levels;                 /* entries read */
     uint64_t entry[5], entry_gpa[5]; /* from the top level down */
 };
 /* Translates without side effects when `touch` is false; with it, sets A and
  * D bits as a real access does. False: a page fault (walk->error). */
-bool mmu_walk(struct cpu *cpu, uint64_t linear, enum access access,
-              bool user, bool touch, struct walk *walk);
+bool mmu_walk(struct cpu *cpu, uint64_t linear, enum access access, bool user,
+              bool touch, struct walk *walk);
 
 /* TLB maintenance. */
-void mmu_flush_all(struct cpu *cpu);     /* global pages too */
-void mmu_flush(struct cpu *cpu);         /* MOV CR3 */
+void mmu_flush_all(struct cpu *cpu); /* global pages too */
+void mmu_flush(struct cpu *cpu);     /* MOV CR3 */
 void mmu_invlpg(struct cpu *cpu, uint64_t linear);
 /* Write tags of every entry that maps this physical page are dropped: code
  * was decoded there, or it stops being writable. */
@@ -52,14 +52,12 @@ uint64_t mmu_fetch_page(struct cpu *cpu, uint64_t linear, uint8_t **host);
 
 /* The slow way in: any size from 1 to 8. */
 uint64_t mmu_load(struct cpu *cpu, uint64_t linear, unsigned size);
-void mmu_store(struct cpu *cpu, uint64_t linear, uint64_t value,
-               unsigned size);
+void mmu_store(struct cpu *cpu, uint64_t linear, uint64_t value, unsigned size);
 /* Faults now if a write of `size` bytes (at most 4096) would fault. */
 void mmu_probe_write(struct cpu *cpu, uint64_t linear, size_t size);
 void mmu_probe_read(struct cpu *cpu, uint64_t linear, size_t size);
 /* Any size up to 4096; checks all before the first byte. */
-void mmu_load_block(struct cpu *cpu, uint64_t linear, void *data,
-                    size_t size);
+void mmu_load_block(struct cpu *cpu, uint64_t linear, void *data, size_t size);
 void mmu_store_block(struct cpu *cpu, uint64_t linear, const void *data,
                      size_t size);
 /* Accesses that are made with supervisor rights whatever the CPL is:
@@ -85,8 +83,8 @@ uint64_t segment_linear(struct cpu *cpu, enum seg seg, uint64_t offset,
 
 /* Finds the host address for an access that the TLB allows directly; false
  * when it does not. */
-static inline bool tlb_read(const struct cpu *c, uint64_t linear,
-                            unsigned size, const void **host)
+static inline bool tlb_read(const struct cpu *c, uint64_t linear, unsigned size,
+                            const void **host)
 {
     const struct tlb_entry *e =
         &c->tlb_now->entry[(linear >> 12) & (TLB_SIZE - 1)];

@@ -14,7 +14,7 @@ enum {
     PTE_D = 1u << 6, PTE_PS = 1u << 7, PTE_G = 1u << 8,
 };
 #define PTE_NX (UINT64_C(1) << 63)
-#define ADDRESS_BITS UINT64_C(0x000000FFFFFFF000) /* 40 physical bits */
+#define ADDRESS_BITS UINT64_C(0x000000FFFFFFF000)  /* 40 physical bits */
 #define RESERVED_HIGH UINT64_C(0x000FFF0000000000) /* bits 40 to 51 */
 
 struct phys_page *mmu_phys_page(struct cpu *c, uint64_t gpa)
@@ -53,8 +53,8 @@ static void entry_set(struct cpu *c, uint64_t gpa, unsigned size,
 struct walker {
     struct cpu *c;
     struct walk *w;
-    unsigned size;      /* of an entry: 4 or 8 bytes */
-    uint64_t rights;    /* AND of W and U, OR of NX, over the levels */
+    unsigned size;   /* of an entry: 4 or 8 bytes */
+    uint64_t rights; /* AND of W and U, OR of NX, over the levels */
     bool nxe;
 };
 
@@ -142,12 +142,11 @@ static bool walk_long(struct walker *k, uint64_t linear)
 {
     uint64_t e;
     k->size = 8;
-    uint64_t gpa =
-        (k->c->cr3 & ADDRESS_BITS) | ((linear >> 36) & 0xFF8u);
+    uint64_t gpa = (k->c->cr3 & ADDRESS_BITS) | ((linear >> 36) & 0xFF8u);
     if (!step(k, gpa, RESERVED_HIGH | PTE_PS, &e))
         return false;
-    if (!step(k, (e & ADDRESS_BITS) | ((linear >> 27) & 0xFF8u),
-              RESERVED_HIGH, &e))
+    if (!step(k, (e & ADDRESS_BITS) | ((linear >> 27) & 0xFF8u), RESERVED_HIGH,
+              &e))
         return false;
     if (e & PTE_PS) {
         if (e & 0x3FFFE000u) {
@@ -174,8 +173,7 @@ static bool walk_pae(struct walker *k, uint64_t linear)
 }
 
 /* Permission checks (SDM 3A 4.6) once the leaf is known. */
-static bool allowed(const struct walker *k, enum access access,
-                    unsigned rules)
+static bool allowed(const struct walker *k, enum access access, unsigned rules)
 {
     const struct cpu *c = k->c;
     const struct walk *w = k->w;
@@ -195,8 +193,7 @@ static void set_accessed(struct walker *k, bool write)
 {
     struct walk *w = k->w;
     /* A PAE page-directory-pointer entry has no accessed bit. */
-    unsigned first =
-        (k->size == 8 && !cpu_long_paging(k->c)) ? 1 : 0;
+    unsigned first = (k->size == 8 && !cpu_long_paging(k->c)) ? 1 : 0;
     for (unsigned i = first; i < w->levels; i++) {
         uint64_t bits = PTE_A;
         if (write && i == w->levels - 1)
@@ -223,9 +220,9 @@ bool mmu_walk_rules(struct cpu *c, uint64_t linear, enum access access,
     }
     struct walker k = {.c = c, .w = w, .rights = PTE_W | PTE_U,
                        .nxe = (c->msr.efer & EFER_NXE) != 0};
-    bool found = cpu_long_paging(c)     ? walk_long(&k, linear)
+    bool found = cpu_long_paging(c)   ? walk_long(&k, linear)
                  : (c->cr4 & CR4_PAE) ? walk_pae(&k, linear)
-                                        : walk_32(&k, linear);
+                                      : walk_32(&k, linear);
     w->writable = (k.rights & PTE_W) != 0;
     w->user = (k.rights & PTE_U) != 0;
     w->no_execute = (k.rights & PTE_NX) != 0;

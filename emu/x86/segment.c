@@ -173,8 +173,8 @@ void segment_load_protected(struct cpu *c, enum seg seg, uint16_t selector,
     struct descriptor d;
 
     if (selector_null(selector)) {
-        bool fine = seg != SEG_SS || (cpu_64bit(c) && c->cpl != 3 &&
-                                      (selector & 3u) == c->cpl);
+        bool fine = seg != SEG_SS ||
+                    (cpu_64bit(c) && c->cpl != 3 && (selector & 3u) == c->cpl);
         if (!fine)
             cpu_fault_error(c, vector, 0);
         segment_set_null(c, seg, selector);
@@ -209,8 +209,7 @@ void segment_drop_inner(struct cpu *c)
                           (ACC_CODE | ACC_EXPAND_DOWN);
         /* One that is null already stays as it is: in 64-bit mode its base
          * may well be in use (thread-local storage). */
-        if ((s->access & ACC_P) && !conforming &&
-            ACC_DPL(s->access) < c->cpl)
+        if ((s->access & ACC_P) && !conforming && ACC_DPL(s->access) < c->cpl)
             segment_set_null(c, data[i], 0);
     }
 }
@@ -219,8 +218,8 @@ void segment_drop_inner(struct cpu *c)
 
 static void check_code_type(struct cpu *c, const struct descriptor *d)
 {
-    bool both = c->long_mode &&
-                (d->hi & (DESC_L | DESC_DB)) == (DESC_L | DESC_DB);
+    bool both =
+        c->long_mode && (d->hi & (DESC_L | DESC_DB)) == (DESC_L | DESC_DB);
 
     if (!descriptor_is_code(d) || both)
         cpu_fault_error(c, VEC_GP, d->selector & 0xFFFCu);
@@ -258,8 +257,8 @@ void code_check_return(struct cpu *c, const struct descriptor *d)
 void code_check_offset(struct cpu *c, const struct descriptor *d,
                        uint64_t offset)
 {
-    bool fine = code_is_64bit(c, d) ? canonical(offset)
-                                    : offset <= descriptor_limit(d);
+    bool fine =
+        code_is_64bit(c, d) ? canonical(offset) : offset <= descriptor_limit(d);
     if (!fine)
         cpu_gp(c);
 }

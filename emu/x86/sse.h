@@ -61,7 +61,8 @@ ALWAYS_INLINE bool sse_quick_load(const struct cpu *c, const struct uop *u,
 }
 
 /* After uop_sync(): the source, from register or memory, zero-extended; and a
- * store. An operand of 16 bytes that is not aligned is #GP(0) when `aligned`. */
+ * store. An operand of 16 bytes that is not aligned is #GP(0) when `aligned`.
+ */
 __m128i sse_load(struct cpu *cpu, const struct uop *u, unsigned size,
                  bool aligned);
 void sse_store(struct cpu *cpu, const struct uop *u, const void *data,
@@ -118,8 +119,11 @@ static inline uop_fn *sse_choose(const struct sse_forms *f,
     SSE_MEMORY(EA_FLAT32, NAME, SIZE, ALIGNED)
 #define SSE_FORMS(NAME)                                                        \
     {                                                                          \
-        NAME##_reg, {NAME##_EA_BASE, NAME##_EA_SIB, NAME##_EA_SEG,             \
-                     NAME##_EA_FLAT32, NAME##_slow }                           \
+        NAME##_reg,                                                            \
+        {                                                                      \
+            NAME##_EA_BASE, NAME##_EA_SIB, NAME##_EA_SEG, NAME##_EA_FLAT32,    \
+                NAME##_slow                                                    \
+        }                                                                      \
     }
 
 /* Instructions without exceptions, and with them. */

@@ -9,7 +9,8 @@
 
 #define FP_MODES (MODE_NO_SSE | MODE_SSE_TRAPS)
 
-/* --- CVTSI2SS, CVTSI2SD: r/m32 or r/m64 to xmm -------------------------------- */
+/* --- CVTSI2SS, CVTSI2SD: r/m32 or r/m64 to xmm
+ * -------------------------------- */
 
 #define FROM_GPR_BODY(NAME, W, SUFFIX, TYPE)                                   \
     SSE_BODY(NAME##_##W)                                                       \
@@ -26,8 +27,7 @@
         __m128i b;                                                             \
         if (!sse_quick_load(c, u, KIND, W, false, &b))                         \
             return NAME##_##W##_slow(c, u, fa, fb, budget);                    \
-        xmm_set(c, u->reg,                                                     \
-                NAME##_##W##_body(xmm_get(c, u->reg), b, c, 0));               \
+        xmm_set(c, u->reg, NAME##_##W##_body(xmm_get(c, u->reg), b, c, 0));    \
         return uop_next(c, u, fa, fb, budget);                                 \
     }
 #define FROM_GPR(NAME, W, SUFFIX, TYPE)                                        \
@@ -37,15 +37,14 @@
         uop_sync(c, u, fa, fb, budget);                                        \
         sse_check(c);                                                          \
         __m128i b = xmm_from(uop_get_rm(c, u, W));                             \
-        xmm_set(c, u->reg, sse_run(c, NAME##_##W##_body, xmm_get(c, u->reg),   \
-                                   b, 0));                                     \
+        xmm_set(c, u->reg,                                                     \
+                sse_run(c, NAME##_##W##_body, xmm_get(c, u->reg), b, 0));      \
         return uop_resume(c, u);                                               \
     }                                                                          \
     static const struct uop *NAME##_##W##_reg(UOP_ARGS)                        \
     {                                                                          \
         __m128i b = xmm_from(c->r[u->rm]);                                     \
-        xmm_set(c, u->reg,                                                     \
-                NAME##_##W##_body(xmm_get(c, u->reg), b, c, 0));               \
+        xmm_set(c, u->reg, NAME##_##W##_body(xmm_get(c, u->reg), b, c, 0));    \
         return uop_next(c, u, fa, fb, budget);                                 \
     }                                                                          \
     EACH_EA(FROM_GPR_KIND, NAME, W)
@@ -61,12 +60,12 @@ static const struct sse_forms from_gpr[SSE_FROM_GPR_COUNT][2] = {
 
 uop_fn *select_sse_from_gpr(const struct insn *i, uint32_t mode)
 {
-    return sse_choose(
-        &from_gpr[i->opcode->parameter][i->operand_size == 8], i, mode,
-        FP_MODES);
+    return sse_choose(&from_gpr[i->opcode->parameter][i->operand_size == 8], i,
+                      mode, FP_MODES);
 }
 
-/* --- CVT[T]SS2SI, CVT[T]SD2SI: xmm or memory to r32 or r64 ---------------------- */
+/* --- CVT[T]SS2SI, CVT[T]SD2SI: xmm or memory to r32 or r64
+ * ---------------------- */
 
 #define TO_GPR_BODY(NAME, W, SUFFIX, TYPE)                                     \
     SSE_BODY(NAME##_##W)                                                       \
@@ -119,7 +118,8 @@ uop_fn *select_sse_to_gpr(const struct insn *i, uint32_t mode)
                       mode, FP_MODES);
 }
 
-/* --- COMISx, UCOMISx --------------------------------------------------------------- */
+/* --- COMISx, UCOMISx
+ * --------------------------------------------------------------- */
 
 /* ZF, PF and CF as the lazy flags; the others are clear. */
 ALWAYS_INLINE void set_zpc(bool zf, bool pf, bool cf, uint64_t *fa,
@@ -200,7 +200,8 @@ const struct uop *op_ptest(UOP_ARGS)
     return uop_resume(c, u);
 }
 
-/* --- conversions with mm registers: slow only ---------------------------------------- */
+/* --- conversions with mm registers: slow only
+ * ---------------------------------------- */
 
 /* The mm operand or result is in the low half of b, or of what is returned;
  * the host's mm0 does the work. */

@@ -4,12 +4,12 @@
 #include "emu/x86/fpu.h"
 #include "emu/x86/sse.h"
 
-/* --- stores ------------------------------------------------------------------ */
+/* --- stores ------------------------------------------------------------------
+ */
 
 /* What is stored: the low bytes of the register, or its high half. */
-ALWAYS_INLINE const uint8_t *store_part(const struct cpu *c,
-                                        const struct uop *u,
-                                        enum sse_store store)
+ALWAYS_INLINE const uint8_t *
+store_part(const struct cpu *c, const struct uop *u, enum sse_store store)
 {
     return c->xmm[u->reg].u8 + (store == SSE_STORE_HIGH8 ? 8 : 0);
 }
@@ -55,8 +55,8 @@ static uop_fn *const stores[SSE_STORE_COUNT][EA_KINDS + 1] = {
 static uop_fn *choose_store(enum sse_store store, const struct insn *i,
                             uint32_t mode)
 {
-    return stores[store][(mode & MODE_NO_SSE) ? EA_NONE
-                                              : quick_ea_kind(i, mode)];
+    return stores[store]
+                 [(mode & MODE_NO_SSE) ? EA_NONE : quick_ea_kind(i, mode)];
 }
 
 uop_fn *select_sse_store(const struct insn *i, uint32_t mode)
@@ -64,7 +64,8 @@ uop_fn *select_sse_store(const struct insn *i, uint32_t mode)
     return choose_store((enum sse_store)i->opcode->parameter, i, mode);
 }
 
-/* --- the register forms of stores: ModRM.rm is the destination --------------- */
+/* --- the register forms of stores: ModRM.rm is the destination ---------------
+ */
 
 /* Names as for loads in SSE_C_LIST: all, the low half (clearing or keeping the
  * rest), the low dword. */
@@ -122,7 +123,8 @@ uop_fn *select_sse_copy(const struct insn *i, uint32_t mode)
     }
 }
 
-/* --- MOVD, MOVQ with a general register or memory ------------------------------ */
+/* --- MOVD, MOVQ with a general register or memory
+ * ------------------------------ */
 
 static const struct uop *to_xmm_slow(UOP_ARGS)
 {
@@ -167,9 +169,11 @@ EACH_EA(LOAD_KIND, 8)
 
 #define LOAD_ROW(W)                                                            \
     {                                                                          \
-        to_xmm_##W, {to_xmm_##W##_EA_BASE, to_xmm_##W##_EA_SIB,                \
-                     to_xmm_##W##_EA_SEG, to_xmm_##W##_EA_FLAT32,              \
-                     to_xmm_slow }                                             \
+        to_xmm_##W,                                                            \
+        {                                                                      \
+            to_xmm_##W##_EA_BASE, to_xmm_##W##_EA_SIB, to_xmm_##W##_EA_SEG,    \
+                to_xmm_##W##_EA_FLAT32, to_xmm_slow                            \
+        }                                                                      \
     }
 static const struct sse_forms loads[2] = {LOAD_ROW(4), LOAD_ROW(8)};
 
@@ -188,7 +192,8 @@ uop_fn *select_movd_from_xmm(const struct insn *i, uint32_t mode)
     return wide ? from_xmm_8 : from_xmm_4;
 }
 
-/* --- sign masks ------------------------------------------------------------------ */
+/* --- sign masks
+ * ------------------------------------------------------------------ */
 
 ALWAYS_INLINE void pmovmskb(struct cpu *c, const struct uop *u)
 {
@@ -230,7 +235,8 @@ const struct uop *op_movmskpd(UOP_ARGS)
     return uop_resume(c, u);
 }
 
-/* --- PINSR, PEXTR, EXTRACTPS: element by element ----------------------------------- */
+/* --- PINSR, PEXTR, EXTRACTPS: element by element
+ * ----------------------------------- */
 
 /* A byte or word in a register form is the low part of r32. */
 static const struct uop *insert(UOP_ARGS, unsigned size)
@@ -297,7 +303,8 @@ const struct uop *op_pextrw_reg(UOP_ARGS)
     return uop_resume(c, u);
 }
 
-/* --- MASKMOVDQU, MASKMOVQ: bytes with a sign bit in the mask, to [rDI] ------------- */
+/* --- MASKMOVDQU, MASKMOVQ: bytes with a sign bit in the mask, to [rDI]
+ * ------------- */
 
 static void store_masked(struct cpu *c, const struct uop *u,
                          const uint8_t *data, const uint8_t *mask,
@@ -335,7 +342,8 @@ const struct uop *op_maskmovq(UOP_ARGS)
     return uop_resume(c, u);
 }
 
-/* --- between the register files ----------------------------------------------------- */
+/* --- between the register files
+ * ----------------------------------------------------- */
 
 const struct uop *op_movq2dq(UOP_ARGS)
 {

@@ -31,8 +31,8 @@ void sse_store(struct cpu *c, const struct uop *u, const void *data,
     mmu_store_block(c, linear, data, size);
 }
 
-void sse_slow(struct cpu *c, const struct uop *u, sse_body *body,
-              unsigned size, bool aligned)
+void sse_slow(struct cpu *c, const struct uop *u, sse_body *body, unsigned size,
+              bool aligned)
 {
     sse_check(c);
     __m128i b = sse_load(c, u, size, aligned);
@@ -79,8 +79,8 @@ __m128i sse_run(struct cpu *c, sse_body *body, __m128i a, __m128i b,
     __m128i result, ignored;
     uint32_t raised = flags_of_run(c, body, a, b, imm, host, &result);
     if (unmasked & MXCSR_UE)
-        raised |= flags_of_run(c, body, a, b, imm, host | MXCSR_FTZ,
-                               &ignored) & MXCSR_UE;
+        raised |= flags_of_run(c, body, a, b, imm, host | MXCSR_FTZ, &ignored) &
+                  MXCSR_UE;
     fp_set_host_mxcsr(host);
     /* What is found before computing keeps the computing from happening. */
     const uint32_t early = MXCSR_IE | MXCSR_DE | MXCSR_ZE;

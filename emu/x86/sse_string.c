@@ -47,8 +47,7 @@ static void compare(struct cpu *c, const struct uop *u, const uint8_t *shelf,
             "popq %[flags]\n\t"
             "leaq 128(%%rsp), %%rsp"
             : "+x"(a), "+c"(cx), [flags] "=&r"(flags)
-            : [entry] "r"(shelf + (uint8_t)u->imm * 8), "x"(b), "a"(ax),
-              "d"(dx)
+            : [entry] "r"(shelf + (uint8_t)u->imm * 8), "x"(b), "a"(ax), "d"(dx)
             : "cc");
     if (index)
         reg_set(c, R_CX, cx, 4);

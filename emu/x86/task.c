@@ -135,9 +135,9 @@ static void load_code(struct cpu *c, uint16_t selector)
     if (selector_null(selector))
         cpu_fault_error(c, VEC_TS, error);
     descriptor_fetch(c, selector, VEC_TS, &d);
-    bool fine = descriptor_is_code(&d) &&
-                (d.hi & DESC_CONFORMING ? DESC_DPL(&d) <= rpl
-                                        : DESC_DPL(&d) == rpl);
+    bool fine =
+        descriptor_is_code(&d) &&
+        (d.hi & DESC_CONFORMING ? DESC_DPL(&d) <= rpl : DESC_DPL(&d) == rpl);
     if (!fine)
         cpu_fault_error(c, VEC_TS, error);
     if (!(d.hi & DESC_P))
@@ -164,8 +164,8 @@ static void load_segments(struct cpu *c, const struct task *t)
         cpu_gp(c);
 }
 
-void task_switch(struct cpu *c, struct descriptor *tss,
-                 enum task_source source, uint64_t return_rip)
+void task_switch(struct cpu *c, struct descriptor *tss, enum task_source source,
+                 uint64_t return_rip)
 {
     uint32_t least = tss_is_32bit(DESC_TYPE(tss)) ? 0x67 : 0x2B;
     uint32_t old_eflags = cpu_get_eflags(c);
@@ -200,8 +200,8 @@ void task_gate(struct cpu *c, const struct descriptor *gate,
     if (selector & 4)
         cpu_fault_error(c, VEC_GP, error);
     descriptor_fetch(c, selector, VEC_GP, &tss);
-    if ((tss.hi & DESC_S) || (DESC_TYPE(&tss) != SYS_TSS16 &&
-                              DESC_TYPE(&tss) != SYS_TSS32))
+    if ((tss.hi & DESC_S) ||
+        (DESC_TYPE(&tss) != SYS_TSS16 && DESC_TYPE(&tss) != SYS_TSS32))
         cpu_fault_error(c, VEC_GP, error);
     if (!(tss.hi & DESC_P))
         cpu_fault_error(c, VEC_NP, error);
@@ -233,8 +233,8 @@ void task_check_io(struct cpu *c, unsigned port, unsigned size)
         return;
     if (!(c->eflags & FLAG_VM) && c->cpl <= ((c->eflags >> 12) & 3))
         return;
-    if (!(c->tr.access & ACC_P) || (type != SYS_TSS32 &&
-        type != SYS_TSS32_BUSY) || c->tr.limit < 0x67)
+    if (!(c->tr.access & ACC_P) ||
+        (type != SYS_TSS32 && type != SYS_TSS32_BUSY) || c->tr.limit < 0x67)
         cpu_gp(c);
     uint32_t at = tss_read(c, c->tr.base, 0x66, 2) + port / 8;
     /* Two bytes are read always: the bitmap ends with one of all ones. */

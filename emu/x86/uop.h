@@ -31,22 +31,21 @@ struct uop;
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
 #define UOP_ARGS                                                               \
-    struct cpu *c, const struct uop *u, uint64_t fa, uint64_t fb,              \
-        int64_t budget
+    struct cpu *c, const struct uop *u, uint64_t fa, uint64_t fb, int64_t budget
 typedef const struct uop *uop_fn(UOP_ARGS);
 
 struct uop {
     uop_fn *fn;
     union {
-        uint64_t imm;             /* sign-extended; far pointers: offset |
-                                     selector << 32; ENTER: size | level << 16 */
-        const struct uop *link;   /* direct branches: the target, once known */
+        uint64_t imm;           /* sign-extended; far pointers: offset |
+                                   selector << 32; ENTER: size | level << 16 */
+        const struct uop *link; /* direct branches: the target, once known */
     };
-    int32_t disp;  /* of the address; RIP-relative ones count from the page;
-                      relative branches: from the end of the instruction */
-    uint8_t reg;   /* ModRM.reg (with REX.R), or the opcode's register; byte
-                      registers: offset into r[] in bytes */
-    uint8_t rm;    /* ModRM.rm as a register; same rule */
+    int32_t disp; /* of the address; RIP-relative ones count from the page;
+                     relative branches: from the end of the instruction */
+    uint8_t reg;  /* ModRM.reg (with REX.R), or the opcode's register; byte
+                     registers: offset into r[] in bytes */
+    uint8_t rm;   /* ModRM.rm as a register; same rule */
     uint8_t base, index; /* R_ZERO when absent */
     uint8_t scale;       /* 1, 2, 4, 8: a multiplication beats a shift by CL */
     uint8_t seg;         /* enum seg of the memory operand */
@@ -136,8 +135,7 @@ static inline const struct uop *uop_jump(UOP_ARGS, uint64_t target)
 {
     const struct jump *j = jump_slot(c, target);
     int64_t left = budget - (u->n + 1);
-    if (UNLIKELY(j->rip != target || j->key != c->jump_key ||
-                 left < BLOCK_MAX))
+    if (UNLIKELY(j->rip != target || j->key != c->jump_key || left < BLOCK_MAX))
         return uop_depart(c, u, fa, fb, budget, target, false);
     c->r[R_IPPAGE] = j->ip_page;
     return uop_goto(c, j->first, fa, fb, left);
@@ -162,8 +160,8 @@ static inline const struct uop *uop_branch(UOP_ARGS)
 /* Effective address (offset within the segment). */
 static inline uint64_t uop_ea(const struct cpu *c, const struct uop *u)
 {
-    uint64_t ea = c->r[u->base] + c->r[u->index] * u->scale +
-                  (uint64_t)(int64_t)u->disp;
+    uint64_t ea =
+        c->r[u->base] + c->r[u->index] * u->scale + (uint64_t)(int64_t)u->disp;
     if (u->flags & UOP_ADDR32)
         ea = (uint32_t)ea;
     else if (u->flags & UOP_ADDR16)

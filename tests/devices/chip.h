@@ -66,17 +66,17 @@ static inline void chip_open_empty(struct chip *chip)
     log_init(&chip->log);
     chip->random = UINT64_C(0x9E3779B97F4A7C15);
     chip->probe = device_new(chip_probe_class(), "probe", &chip->clock,
-                            &chip->memory, &chip->io, &chip->log);
+                             &chip->memory, &chip->io, &chip->log);
     CU_ASSERT_PTR_NOT_NULL_FATAL(chip->probe);
 }
 
 /* All of the chip's outputs lead to the probe's lines of the same number. */
 static inline struct device *chip_add(struct chip *chip,
-                                     const struct device_class *class,
-                                     const void *config)
+                                      const struct device_class *class,
+                                      const void *config)
 {
     chip->dev = device_new(class, class->name, &chip->clock, &chip->memory,
-                          &chip->io, &chip->log);
+                           &chip->io, &chip->log);
     CU_ASSERT_PTR_NOT_NULL_FATAL(chip->dev);
     chip->dev->config = config;
     for (unsigned i = 0; i < DEVICE_WIRES; i++)
@@ -87,8 +87,8 @@ static inline struct device *chip_add(struct chip *chip,
 }
 
 static inline struct device *chip_open(struct chip *chip,
-                                      const struct device_class *class,
-                                      const void *config)
+                                       const struct device_class *class,
+                                       const void *config)
 {
     chip_open_empty(chip);
     return chip_add(chip, class, config);
@@ -119,7 +119,7 @@ static inline void chip_line(struct chip *chip, unsigned n, bool level)
 }
 
 static inline uint64_t chip_read(struct chip *chip, unsigned bank, uint64_t off,
-                                unsigned size)
+                                 unsigned size)
 {
     uint64_t value = chip->dev->class->read(chip->dev, bank, off, size);
 
@@ -127,7 +127,7 @@ static inline uint64_t chip_read(struct chip *chip, unsigned bank, uint64_t off,
 }
 
 static inline void chip_write(struct chip *chip, unsigned bank, uint64_t off,
-                             uint64_t value, unsigned size)
+                              uint64_t value, unsigned size)
 {
     chip->dev->class->write(chip->dev, bank, off, value, size);
 }
@@ -165,7 +165,7 @@ static inline uint64_t chip_random(struct chip *chip)
  * the chip's invariants afterwards.
  */
 static inline void chip_storm(struct chip *chip, const uint32_t *sizes,
-                             unsigned banks, unsigned lines, unsigned count)
+                              unsigned banks, unsigned lines, unsigned count)
 {
     const struct device_class *class = chip->dev->class;
 
@@ -185,7 +185,9 @@ static inline void chip_storm(struct chip *chip, const uint32_t *sizes,
         if (r >> 42 & 1)
             value &= 0xFF;
         switch (r >> 44 & 7) {
-        case 0: case 1: case 2:
+        case 0:
+        case 1:
+        case 2:
             (void)class->read(chip->dev, bank, off, size);
             break;
         case 3:

@@ -11,8 +11,8 @@ struct bench {
     struct rig rig;
     struct ram_disk cd;
     uint8_t data[65536];
-    size_t got;       /* bytes of the last PIO reply */
-    unsigned blocks;  /* DRQ blocks it came in */
+    size_t got;      /* bytes of the last PIO reply */
+    unsigned blocks; /* DRQ blocks it came in */
 };
 
 static void setup(struct bench *b)
@@ -70,8 +70,8 @@ static uint8_t packet(struct bench *b, const uint8_t *cdb, unsigned limit)
             return status;
         }
         CU_ASSERT_EQUAL(inb(&b->rig, CMD + 2), 2);
-        unsigned bytes = inb(&b->rig, CMD + 4) |
-                         (unsigned)inb(&b->rig, CMD + 5) << 8;
+        unsigned bytes = inb(&b->rig, CMD + 4) | (unsigned)inb(&b->rig, CMD + 5)
+                                                     << 8;
         CU_ASSERT(bytes > 0 && bytes <= limit);
         for (unsigned i = 0; i < bytes; i += 2) {
             uint16_t word = (uint16_t)bus_read(&b->rig.io, CMD, 2);
@@ -192,8 +192,8 @@ static void read12_by_dma_fills_memory(void)
     CU_ASSERT_EQUAL(inb(&b.rig, BM + 2) & 7, 4);
     CU_ASSERT_EQUAL(inb(&b.rig, CMD + 7), 0x50);
     CU_ASSERT_EQUAL(inb(&b.rig, CMD + 2), 3);
-    CU_ASSERT_EQUAL(memcmp(b.rig.ram.host + 0x10000, b.cd.data + 4096,
-                           40 * 2048), 0);
+    CU_ASSERT_EQUAL(
+        memcmp(b.rig.ram.host + 0x10000, b.cd.data + 4096, 40 * 2048), 0);
     teardown(&b);
 }
 
@@ -460,7 +460,10 @@ static void drive_without_a_block_is_empty(void)
     rig_fini(&b.rig);
 }
 
-#define T(NAME) {#NAME, NAME}
+#define T(NAME)                                                                \
+    {                                                                          \
+#NAME, NAME                                                            \
+    }
 static const struct test tests[] = {
     T(reset_leaves_the_packet_signature),
     T(identify_packet_device_is_one_pio_block),

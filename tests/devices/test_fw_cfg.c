@@ -214,12 +214,12 @@ static void a_refreshed_item_is_current_when_selected(void)
 
     open_bench(&b);
     CU_ASSERT_EQUAL(fw_cfg_add_file(b.chip.dev, "f", "0", 1), 0);
-    CU_ASSERT_EQUAL(fw_cfg_set_refresh(b.chip.dev, "g",
-                                       refresh_runs_at_selection, &step),
-                    -ENOENT);
-    CU_ASSERT_EQUAL(fw_cfg_set_refresh(b.chip.dev, "f",
-                                       refresh_runs_at_selection, &step),
-                    0);
+    CU_ASSERT_EQUAL(
+        fw_cfg_set_refresh(b.chip.dev, "g", refresh_runs_at_selection, &step),
+        -ENOENT);
+    CU_ASSERT_EQUAL(
+        fw_cfg_set_refresh(b.chip.dev, "f", refresh_runs_at_selection, &step),
+        0);
     choose(&b, 0x20);
     CU_ASSERT_EQUAL(next(&b), '2');
     CU_ASSERT_EQUAL(dma(&b, 0x0020000A, 1, 0x1000), 0);
@@ -239,8 +239,7 @@ static void random_storm(void)
         uint64_t r = chip_random(&b.chip);
 
         (void)dma(&b, (uint32_t)(r & 0x1F) | (uint32_t)(r >> 5 & 0x3F) << 16,
-                  (uint32_t)(r >> 16 & 0xFFF),
-                  r >> 32 & (RAM_BYTES * 2 - 1));
+                  (uint32_t)(r >> 16 & 0xFFF), r >> 32 & (RAM_BYTES * 2 - 1));
     }
     device_reset(b.chip.dev);
     CU_ASSERT_EQUAL(next(&b), 'Q');

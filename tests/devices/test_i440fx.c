@@ -255,8 +255,7 @@ static void impossible_boards_are_refused(void)
     for (unsigned i = 0; i < 4; i++) {
         chip_open_empty(&chip);
         chip.dev = device_new(&i440fx_class, "i440fx", &chip.clock,
-                              &chip.memory,
-                             &chip.io, &chip.log);
+                              &chip.memory, &chip.io, &chip.log);
         chip.dev->config = &bad[i];
         CU_ASSERT_EQUAL(device_init(chip.dev), -EINVAL);
         chip_close(&chip);
@@ -281,10 +280,9 @@ static void random_storm(void)
         if (off + size > 4)
             continue;
         chip_write(&b.chip, I440FX_CONFADD, 0,
-                  config_address(r >> 8 & 8, 0x50 + (r >> 16 & 0x3F)), 4);
+                   config_address(r >> 8 & 8, 0x50 + (r >> 16 & 0x3F)), 4);
         chip_write(&b.chip, I440FX_CONFDATA, off,
-                   r >> 32 & ((UINT64_C(1) << size * 8) - 1),
-                  size);
+                   r >> 32 & ((UINT64_C(1) << size * 8) - 1), size);
         bus_write(&b.chip.memory, 0xA0000 + (r >> 24 & 0x7FFFF), r, 4);
     }
     device_reset(b.chip.dev);

@@ -204,8 +204,8 @@ static void dma_read_crosses_heads_with_multi_track(void)
     CU_ASSERT_EQUAL(COMMAND(&b, 0xE6, 0, 0, 0, 17, 2, 18, 0x1B, 0xFF), 7);
     static const uint8_t good[7] = {0x04, 0, 0, 0, 1, 3, 2};
     CU_ASSERT_EQUAL(memcmp(b.result, good, 7), 0);
-    CU_ASSERT_EQUAL(memcmp(b.channel.memory,
-                           b.disk[0].data + place(0, 0, 17), 2048), 0);
+    CU_ASSERT_EQUAL(
+        memcmp(b.channel.memory, b.disk[0].data + place(0, 0, 17), 2048), 0);
     CU_ASSERT_FALSE(irq(&b));
     teardown(&b);
 }
@@ -278,9 +278,9 @@ static void sectors_that_are_not_there(void)
     struct bench b;
     static const struct {
         uint8_t c, h, r, n, st1, st2;
-    } cases[] = {{0, 0, 19, 2, 0x04, 0},    {0, 0, 0, 2, 0x04, 0},
-                 {1, 0, 1, 2, 0x04, 0x10},  {0, 1, 1, 2, 0x04, 0},
-                 {0, 0, 1, 3, 0x04, 0},     {0, 0, 1, 0, 0x04, 0}};
+    } cases[] = {{0, 0, 19, 2, 0x04, 0},   {0, 0, 0, 2, 0x04, 0},
+                 {1, 0, 1, 2, 0x04, 0x10}, {0, 1, 1, 2, 0x04, 0},
+                 {0, 0, 1, 3, 0x04, 0},    {0, 0, 1, 0, 0x04, 0}};
 
     setup(&b);
     for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -308,8 +308,8 @@ static void implied_seek_moves_the_head(void)
     dma_count(&b, 512);
     COMMAND(&b, 0x46, 0, 33, 0, 1, 2, 18, 0x1B, 0xFF);
     CU_ASSERT_EQUAL(b.result[0], 0);
-    CU_ASSERT_EQUAL(memcmp(b.channel.memory,
-                           b.disk[0].data + place(33, 0, 1), 512), 0);
+    CU_ASSERT_EQUAL(
+        memcmp(b.channel.memory, b.disk[0].data + place(33, 0, 1), 512), 0);
     COMMAND(&b, 0x0E);
     CU_ASSERT_EQUAL(b.result[0], 33);
     teardown(&b);
@@ -414,8 +414,11 @@ static void formats_follow_from_the_size_and_rate(void)
     static const struct {
         size_t kib;
         unsigned cmos, rate, spt;
-    } cases[] = {{360, 1, 2, 9}, {720, 3, 2, 9}, {1200, 2, 0, 15},
-                 {1440, 4, 0, 18}, {2880, 5, 3, 36}};
+    } cases[] = {{360, 1, 2, 9},
+                 {720, 3, 2, 9},
+                 {1200, 2, 0, 15},
+                 {1440, 4, 0, 18},
+                 {2880, 5, 3, 36}};
 
     for (unsigned i = 0; i < 5; i++) {
         struct bench b;
@@ -424,8 +427,8 @@ static void formats_follow_from_the_size_and_rate(void)
         outb(&b.rig, 0x3F2, 0x1C);
         COMMAND(&b, 0x03, 0xDF, 0x02);
         for (unsigned rate = 0; rate < 4; rate++) {
-            bool fits = rate == cases[i].rate || (cases[i].rate == 2 &&
-                                                  rate == 1);
+            bool fits =
+                rate == cases[i].rate || (cases[i].rate == 2 && rate == 1);
             outb(&b.rig, 0x3F7, rate);
             COMMAND(&b, 0x4A, 0);
             CU_ASSERT_EQUAL(b.result[0] & 0xC0, fits ? 0 : 0x40);
@@ -489,7 +492,7 @@ static void disk_change_line(void)
 
     setup(&b);
     CU_ASSERT_EQUAL(inb(&b.rig, 0x3F7), 0x80); /* since power-on */
-    COMMAND(&b, 0x07, 0); /* at track 0 already: no step */
+    COMMAND(&b, 0x07, 0);                      /* at track 0 already: no step */
     COMMAND(&b, 0x08);
     CU_ASSERT_EQUAL(inb(&b.rig, 0x3F7), 0x80);
     COMMAND(&b, 0x0F, 0, 1);
@@ -527,8 +530,9 @@ static void second_drive_is_its_own(void)
     dma_count(&b, 512);
     COMMAND(&b, 0x46, 1, 3, 0, 9, 2, 9, 0x1B, 0xFF);
     CU_ASSERT_EQUAL(b.result[0], 1);
-    CU_ASSERT_EQUAL(memcmp(b.channel.memory,
-                           b.disk[1].data + ((3 * 2) * 9 + 8) * 512, 512), 0);
+    CU_ASSERT_EQUAL(
+        memcmp(b.channel.memory, b.disk[1].data + ((3 * 2) * 9 + 8) * 512, 512),
+        0);
     COMMAND(&b, 0x0E);
     CU_ASSERT_EQUAL(b.result[0], 0);
     CU_ASSERT_EQUAL(b.result[1], 3);
@@ -654,7 +658,10 @@ static void storm_of_random_accesses(void)
     teardown(&b);
 }
 
-#define T(NAME) {#NAME, NAME}
+#define T(NAME)                                                                \
+    {                                                                          \
+#NAME, NAME                                                            \
+    }
 static const struct test tests[] = {
     T(reset_interrupts_and_four_senses_follow),
     T(dmagate_holds_the_interrupt_back),

@@ -492,8 +492,9 @@ static void dma_read_gathers_into_regions(void)
     CU_ASSERT_TRUE(rig_wires(&b.rig)->level[0]);
     CU_ASSERT_EQUAL(inb(&b.rig, BM + 2) & 7, 4);
     CU_ASSERT_TRUE(same(&b, 0x10000, 64, 510));
-    CU_ASSERT_EQUAL(memcmp(b.rig.ram.host + 0x20000,
-                           b.disk.data + 64 * 512 + 510, 1538), 0);
+    CU_ASSERT_EQUAL(
+        memcmp(b.rig.ram.host + 0x20000, b.disk.data + 64 * 512 + 510, 1538),
+        0);
     CU_ASSERT_EQUAL(inb(&b.rig, CMD + 7), 0x50);
     CU_ASSERT_EQUAL(b.rig.ram.host[0x10000 + 510], 0);
     teardown(&b);
@@ -781,7 +782,10 @@ static void impossible_snapshot_is_refused(void)
     teardown(&b);
 }
 
-#define T(NAME) {#NAME, NAME}
+#define T(NAME)                                                                \
+    {                                                                          \
+#NAME, NAME                                                            \
+    }
 static const struct test tests[] = {
     T(reset_leaves_the_ata_signature),
     T(srst_shows_busy_and_aborts_a_transfer),

@@ -350,7 +350,7 @@ static void divider_codes(void)
     static const struct {
         uint8_t code;
         unsigned by;
-    } codes[] = {{0x0, 2},  {0x1, 4},   {0x2, 8},  {0x3, 16},
+    } codes[] = {{0x0, 2},  {0x1, 4},  {0x2, 8},   {0x3, 16},
                  {0x8, 32}, {0x9, 64}, {0xA, 128}, {0xB, 1}};
     struct bench b;
 
@@ -361,8 +361,7 @@ static void divider_codes(void)
         CU_ASSERT_EQUAL(get(&b, DIVIDE), codes[i].code);
         set(&b, INITIAL, 0xFFFFFFFF);
         chip_advance(&b.chip, 128 * 100);
-        CU_ASSERT_EQUAL(0xFFFFFFFF - get(&b, CURRENT),
-                        128 * 100 / codes[i].by);
+        CU_ASSERT_EQUAL(0xFFFFFFFF - get(&b, CURRENT), 128 * 100 / codes[i].by);
     }
     close_bench(&b);
 }

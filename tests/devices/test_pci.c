@@ -23,11 +23,14 @@ static struct pci_function *plug(struct rig *rig)
     rig_init(rig, &card_class);
     struct pci_function *f = &((struct card *)rig->dev->state)->function;
     pci_init(f, rig->dev, 0x1234, 0x5678, 0x0101, 0x80, 3, 1);
-    pci_add_bar(f, 0, (struct region){.name = "mem", .size = 0x1000,
-                                      .kind = REGION_DEVICE, .bank = 1},
-                false, true);
-    pci_add_bar(f, 4, (struct region){.name = "io", .size = 16,
-                                      .kind = REGION_DEVICE, .bank = 2},
+    pci_add_bar(
+        f, 0,
+        (struct region){
+            .name = "mem", .size = 0x1000, .kind = REGION_DEVICE, .bank = 1},
+        false, true);
+    pci_add_bar(f, 4,
+                (struct region){
+                    .name = "io", .size = 16, .kind = REGION_DEVICE, .bank = 2},
                 true, false);
     pci_reset(f);
     return f;

@@ -20,8 +20,7 @@ static uint32_t in(struct chip *chip, unsigned port, unsigned size)
     return (uint32_t)bus_read(&chip->io, port, size);
 }
 
-static void out(struct chip *chip, unsigned port, uint32_t value,
-                unsigned size)
+static void out(struct chip *chip, unsigned port, uint32_t value, unsigned size)
 {
     bus_write(&chip->io, port, value, size);
 }
@@ -223,8 +222,8 @@ static void random_storm(void)
     for (unsigned i = 0; i < 50000; i++) {
         uint64_t r = chip_random(&chip);
 
-        pci_config_write(piix4_pm_pci(chip.dev), r & 0xFC,
-                         (uint32_t)(r >> 32), 4);
+        pci_config_write(piix4_pm_pci(chip.dev), r & 0xFC, (uint32_t)(r >> 32),
+                         4);
         bus_write(&chip.io, r >> 16 & 0xFFFF, r, 4);
     }
     device_reset(chip.dev);

@@ -27,8 +27,7 @@ struct rig {
 static void rig_open(struct rig *r, uint32_t vram_bytes)
 {
     memset(r, 0, sizeof(*r));
-    CU_ASSERT_EQUAL_FATAL(bus_init(&r->memory, "memory", UINT64_C(1) << 32),
-                          0);
+    CU_ASSERT_EQUAL_FATAL(bus_init(&r->memory, "memory", UINT64_C(1) << 32), 0);
     CU_ASSERT_EQUAL_FATAL(bus_init(&r->io, "io", 0x10000), 0);
     clock_init(&r->clock, true, 0);
     log_init(&r->log);
@@ -36,8 +35,8 @@ static void rig_open(struct rig *r, uint32_t vram_bytes)
         r->rom[i] = (uint8_t)(i * 7);
     r->config = (struct vga_config){
         .rom = r->rom, .rom_bytes = sizeof(r->rom), .vram_bytes = vram_bytes};
-    r->dev = device_new(&vga_class, "vga", &r->clock, &r->memory, &r->io,
-                        &r->log);
+    r->dev =
+        device_new(&vga_class, "vga", &r->clock, &r->memory, &r->io, &r->log);
     CU_ASSERT_PTR_NOT_NULL_FATAL(r->dev);
     r->dev->config = &r->config;
     CU_ASSERT_EQUAL_FATAL(device_init(r->dev), 0);
@@ -534,10 +533,10 @@ static void short_cuts_give_what_the_data_path_gives(void)
         if (i % 16 == 0) {
             /* Mostly settings that take short cuts. */
             unsigned sr4 = (unsigned)rand() & 0x0E;
-            unsigned sr2 = rand() % 3 ? (rand() % 2 ? 15u : 3u)
-                                      : (unsigned)rand() & 15;
-            unsigned gr5 = rand() % 3 ? (unsigned)rand() & 0x10
-                                      : (unsigned)rand() & 0x7B;
+            unsigned sr2 =
+                rand() % 3 ? (rand() % 2 ? 15u : 3u) : (unsigned)rand() & 15;
+            unsigned gr5 =
+                rand() % 3 ? (unsigned)rand() & 0x10 : (unsigned)rand() & 0x7B;
             unsigned gr6 = (unsigned)rand() & 15;
             unsigned gr8 = rand() % 3 ? 0xFF : (unsigned)rand() & 0xFF;
             unsigned gr4 = (unsigned)rand() & 3;
@@ -571,8 +570,7 @@ static void short_cuts_give_what_the_data_path_gives(void)
 static void load_glyph(struct rig *r, unsigned ch, uint8_t row_byte)
 {
     for (unsigned row = 0; row < 16; row++)
-        r->v->vram[(ch * 32 + row) * 4 + 2] =
-            row == 3 ? row_byte : 0;
+        r->v->vram[(ch * 32 + row) * 4 + 2] = row == 3 ? row_byte : 0;
 }
 
 static void text_shows_glyphs_colours_and_the_ninth_dot(void)
@@ -732,8 +730,8 @@ static void mode_13h_shows_each_pixel_as_2x2(void)
     bool same = true;
     for (unsigned y = 0; y < 400; y++)
         for (unsigned x = 0; x < 640; x++)
-            same = same && pixel(&r, x, y) ==
-                               color_of((x / 2 * 3 + y / 2 * 7) & 0xFF);
+            same = same &&
+                   pixel(&r, x, y) == color_of((x / 2 * 3 + y / 2 * 7) & 0xFF);
     CU_ASSERT(same);
     out(&r, 0x3C6, 0x0F);
     render(&r);
@@ -754,7 +752,7 @@ static void mode_x_pans_scrolls_and_splits(void)
         for (uint32_t a = 0; a < 0x8000; a++)
             poke(&r, 0xA0000 + a, a / 80 * 16 + a % 80 + p * 64, 1);
     }
-#define MODE_X(X, Y) color_of(((Y) * 16 + (X) / 4 + (X) % 4 * 64) & 0xFF)
+#define MODE_X(X, Y) color_of(((Y)*16 + (X) / 4 + (X) % 4 * 64) & 0xFF)
     render(&r);
     CU_ASSERT_EQUAL(pixel(&r, 2 * 5, 2 * 3), MODE_X(5, 3));
     CU_ASSERT_EQUAL(pixel(&r, 639, 399), MODE_X(319, 199));
@@ -927,8 +925,10 @@ static void vbe_shows_every_depth(void)
         uint32_t pixel, shown;
     } depths[] = {
         /* 31, 1, 16 of 31: the top bits fill the bottom ones. */
-        {15, 0x7C30, 0xFF0884}, {16, 0xF830, 0xFF0484},
-        {24, 0x123456, 0x123456}, {32, 0xAB123456, 0x123456},
+        {15, 0x7C30, 0xFF0884},
+        {16, 0xF830, 0xFF0484},
+        {24, 0x123456, 0x123456},
+        {32, 0xAB123456, 0x123456},
         {8, 0x2A, 0},
     };
     struct rig r;
@@ -944,8 +944,7 @@ static void vbe_shows_every_depth(void)
         render(&r);
         CU_ASSERT_EQUAL(r.surface.width, 800);
         CU_ASSERT_EQUAL(r.surface.height, 600);
-        uint32_t shown =
-            depths[i].bpp == 8 ? color_of(0x2A) : depths[i].shown;
+        uint32_t shown = depths[i].bpp == 8 ? color_of(0x2A) : depths[i].shown;
         CU_ASSERT_EQUAL(pixel(&r, 799, 2), shown);
         CU_ASSERT_EQUAL(pixel(&r, 798, 2), 0);
         CU_ASSERT_EQUAL(pixel(&r, 0, 3), 0);
@@ -1136,8 +1135,8 @@ static void impossible_sizes_are_refused(void)
         struct rig r;
         rig_open(&r, 0);
         struct vga_config config = {.vram_bytes = sizes[i]};
-        struct device *dev = device_new(&vga_class, "vga2", &r.clock,
-                                        &r.memory, &r.io, &r.log);
+        struct device *dev =
+            device_new(&vga_class, "vga2", &r.clock, &r.memory, &r.io, &r.log);
         dev->config = &config;
         CU_ASSERT_EQUAL(device_init(dev), -EINVAL);
         device_free(dev);
@@ -1251,14 +1250,17 @@ static void storm_of_crtc_registers_renders_every_picture(void)
         poke(&r, 0xA0000 + (uint32_t)rand() % 0x20000, (uint64_t)rand(), 4);
         render(&r);
         struct vga_geometry g = vga_geometry(r.v);
-        CU_ASSERT_EQUAL(r.surface.width, g.columns * g.dots_per_char *
-                                             (g.dot_doubling ? 2 : 1));
+        CU_ASSERT_EQUAL(r.surface.width,
+                        g.columns * g.dots_per_char * (g.dot_doubling ? 2 : 1));
         CU_ASSERT_EQUAL(r.surface.height, g.lines);
     }
     rig_close(&r);
 }
 
-#define TEST(NAME) {#NAME, NAME}
+#define TEST(NAME)                                                             \
+    {                                                                          \
+#NAME, NAME                                                            \
+    }
 static const struct test tests[] = {
     TEST(crtc_protect_locks_0_to_7_but_line_compare),
     TEST(misc_bit_0_moves_the_crtc),

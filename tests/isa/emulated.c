@@ -82,8 +82,8 @@ static void set_mode(struct cpu *c, bool code32)
     c->msr.efer = EFER_SCE | EFER_NXE | EFER_LME | EFER_LMA;
     c->long_mode = true;
     c->cr0 = CR0_PE | CR0_ET | CR0_NE | CR0_MP | CR0_WP | CR0_PG;
-    c->seg[SEG_CS] = flat(code32 ? 0x23 : 0x33,
-                          (uint16_t)(code32 ? 0xC0FB : 0xA0FB));
+    c->seg[SEG_CS] =
+        flat(code32 ? 0x23 : 0x33, (uint16_t)(code32 ? 0xC0FB : 0xA0FB));
     c->seg[SEG_SS] = c->seg[SEG_DS] = c->seg[SEG_ES] = flat(0x2B, 0xC0F3);
     c->seg[SEG_FS] = c->seg[SEG_GS] = flat(0, 0);
     c->cpl = 3;

@@ -12,10 +12,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define NATIVE_STATE 0x20000000u /* struct native_page; its offsets are used
-                                    by the assembly in native.c */
-#define NATIVE_CODE 0x20010000u  /* instruction under test */
-#define NATIVE_DATA 0x20020000u  /* memory operands and stack */
+#define NATIVE_STATE                                                           \
+    0x20000000u                 /* struct native_page; its offsets are used    \
+                                   by the assembly in native.c */
+#define NATIVE_CODE 0x20010000u /* instruction under test */
+#define NATIVE_DATA 0x20020000u /* memory operands and stack */
 #define NATIVE_DATA_SIZE 4096u
 
 struct isa_state {

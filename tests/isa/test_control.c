@@ -7,15 +7,18 @@
 
 #include <stdio.h>
 
-/* --- conditions ---------------------------------------------------------------- */
+/* --- conditions
+ * ---------------------------------------------------------------- */
 
 /* SHL before the jump would change the flags: so flags are loaded after. */
-#define ONE_JCC16(CC) "shl ax, 1\npush dx\npopf\nj" CC " 1f\njmp 2f\n1: inc ax\n2:\n"
+#define ONE_JCC16(CC)                                                          \
+    "shl ax, 1\npush dx\npopf\nj" CC " 1f\njmp 2f\n1: inc ax\n2:\n"
 GUEST(all_conditions_16, 16,
       ONE_JCC16("o") ONE_JCC16("no") ONE_JCC16("b") ONE_JCC16("nb")
-      ONE_JCC16("z") ONE_JCC16("nz") ONE_JCC16("be") ONE_JCC16("nbe")
-      ONE_JCC16("s") ONE_JCC16("ns") ONE_JCC16("p") ONE_JCC16("np")
-      ONE_JCC16("l") ONE_JCC16("nl") ONE_JCC16("le") ONE_JCC16("nle") "hlt")
+          ONE_JCC16("z") ONE_JCC16("nz") ONE_JCC16("be") ONE_JCC16("nbe")
+              ONE_JCC16("s") ONE_JCC16("ns") ONE_JCC16("p") ONE_JCC16("np")
+                  ONE_JCC16("l") ONE_JCC16("nl") ONE_JCC16("le")
+                      ONE_JCC16("nle") "hlt")
 
 static uint16_t conditions(uint32_t f)
 {
@@ -48,7 +51,8 @@ static void every_combination_of_flags(void)
     rig_free(r);
 }
 
-/* --- operand sizes ------------------------------------------------------------- */
+/* --- operand sizes
+ * ------------------------------------------------------------- */
 
 GUEST(jumps_64, 64,
       "lea rbx, [rip + 1f]\njmp rbx\nhlt\n"
@@ -86,7 +90,7 @@ static void operand_size_is_ignored_by_near_branches_in_64_bit_mode(void)
 
 /* 32-bit code at 8000: a 16-bit branch truncates EIP; it is below 64 KiB. */
 GUEST(narrow_32, 32,
-      ".byte 0x66, 0xE8\n.word 1f-2f\n2: hlt\n" /* callw */
+      ".byte 0x66, 0xE8\n.word 1f-2f\n2: hlt\n"           /* callw */
       "1: mov ax, [esp]\nmov edx, esp\n.byte 0x66, 0xC3") /* retw */
 static void a_16_bit_call_and_ret_in_32_bit_code_use_words(void)
 {
@@ -130,8 +134,9 @@ static void ret_with_a_count_releases_the_parameters(void)
 }
 
 /* CALL through memory that is addressed by ESP: the address is taken first. */
-GUEST(call_esp, 32, "push offset " AT(call_esp, 1f) "\ncall [esp]\n"
-                    "1: mov eax, [esp]\nhlt")
+GUEST(call_esp, 32,
+      "push offset " AT(call_esp, 1f) "\ncall [esp]\n"
+                                      "1: mov eax, [esp]\nhlt")
 static void call_through_esp_reads_before_it_pushes(void)
 {
     struct rig *r = rig_new(RIG_PROT32, 0);
@@ -141,10 +146,11 @@ static void call_through_esp_reads_before_it_pushes(void)
     rig_free(r);
 }
 
-/* --- LOOP, JCXZ ------------------------------------------------------------------ */
+/* --- LOOP, JCXZ
+ * ------------------------------------------------------------------ */
 
 GUEST(loops, 64,
-      "mov ecx, 5\n1: inc eax\nloop 1b\n"         /* eax 5 */
+      "mov ecx, 5\n1: inc eax\nloop 1b\n"                       /* eax 5 */
       "mov rcx, 0x100000001\n1: inc ebx\n.byte 0x67\nloop 1b\n" /* ECX */
       "mov r8, rcx\n"
       "mov ecx, 9\nxor edx, edx\n1: inc edx\ncmp edx, 4\nloopne 1b\n"
@@ -183,7 +189,8 @@ static void loop_with_cx_0_goes_65536_times_around(void)
     rig_free(r);
 }
 
-/* --- beyond CS's limit -------------------------------------------------------------- */
+/* --- beyond CS's limit
+ * -------------------------------------------------------------- */
 
 /* A 32-bit segment of 1000H bytes at RIG_CODE. */
 static struct rig *short_segment(void)
@@ -200,12 +207,12 @@ GUEST(jmp_out, 32, "nop\njmp .+0x1000\n")
 GUEST(jcc_out, 32, "cmp eax, eax\nje .+0x1000\n")
 GUEST(call_out, 32, "nop\ncall .+0x1000\n")
 GUEST(jmp_reg_out, 32, "mov eax, 0x1000\njmp eax\n")
-GUEST(jmp_mem_out, 32,
-      "mov dword ptr [0x10000], 0x1000\njmp [0x10000]\n")
+GUEST(jmp_mem_out, 32, "mov dword ptr [0x10000], 0x1000\njmp [0x10000]\n")
 GUEST(call_reg_out, 32, "mov eax, 0x1000\ncall eax\n")
 GUEST(ret_out, 32, "push 0x1000\nret\n")
-GUEST(loop_out, 32, "mov ecx, 7\njmp 1f\n.org loop_out+0xF80\n1: mov ecx, 7\n"
-                    "loop .+0x80\n")
+GUEST(loop_out, 32,
+      "mov ecx, 7\njmp 1f\n.org loop_out+0xF80\n1: mov ecx, 7\n"
+      "loop .+0x80\n")
 static void a_near_branch_beyond_the_limit_faults_at_the_branch(void)
 {
     static const struct {
@@ -267,7 +274,8 @@ static void an_instruction_cut_off_by_the_limit_faults_at_itself(void)
 /* A jump that has been made before must still see a shorter limit. */
 GUEST(shrink, 32,
       "mov ebx, offset " AT(shrink, 2f) "\nmov eax, 0x9000\njmp eax\n"
-      "2: ljmp 0x68, offset " AT(shrink, 1f) "\n1: jmp eax\nhlt\n")
+                                        "2: ljmp 0x68, offset " AT(
+                                            shrink, 1f) "\n1: jmp eax\nhlt\n")
 static void a_known_target_is_checked_against_a_new_limit(void)
 {
     struct rig *r = rig_new(RIG_PROT32, 0);
@@ -281,14 +289,17 @@ static void a_known_target_is_checked_against_a_new_limit(void)
     rig_free(r);
 }
 
-/* --- code segments that do not start on a page -------------------------------------- */
+/* --- code segments that do not start on a page
+ * -------------------------------------- */
 
 /* CS = 07C1: the page ends at offset 3F0, in the middle of a run. */
 GUEST(unaligned, 16,
-      "mov cx, 300\n1: jmp 3f\n.org unaligned+0x3E0\n3: inc ax\njmp 2f\n.org unaligned+0x3EF\n"
+      "mov cx, 300\n1: jmp 3f\n.org unaligned+0x3E0\n3: inc ax\njmp 2f\n.org "
+      "unaligned+0x3EF\n"
       "nop\ninc bx\n2: inc dx\ndec cx\nje 4f\njmp 1b\n4: hlt\n")
 GUEST(unaligned_far, 16,
-      "mov cx, 300\n1: jmp 3f\n.org unaligned_far+0x3E8\n3: inc ax\njmp 2f\n.org unaligned_far+0x3F4\n"
+      "mov cx, 300\n1: jmp 3f\n.org unaligned_far+0x3E8\n3: inc ax\njmp "
+      "2f\n.org unaligned_far+0x3F4\n"
       "2: call 5f\ndec cx\nje 4f\njmp 1b\n4: hlt\n5: inc dx\nret\n")
 static void branches_across_a_page_inside_an_unaligned_segment(void)
 {
@@ -310,7 +321,8 @@ static void branches_across_a_page_inside_an_unaligned_segment(void)
     }
 }
 
-/* --- canonical addresses --------------------------------------------------------------- */
+/* --- canonical addresses
+ * --------------------------------------------------------------- */
 
 GUEST(jmp_odd, 64, "mov rax, 0x800000000000\njmp rax\n")
 GUEST(call_odd, 64, "mov rax, 0x800000000000\ncall rax\n")

@@ -52,7 +52,8 @@ static struct rig *stepping(enum rig_mode mode)
     return r;
 }
 
-/* --- single steps ------------------------------------------------------------------ */
+/* --- single steps
+ * ------------------------------------------------------------------ */
 
 GUEST(plain, 32, "nop\ninc eax\njmp 1f\nnop\n1: nop\nud2")
 static void every_instruction_traps_behind_itself(void)
@@ -72,8 +73,9 @@ static void every_instruction_traps_behind_itself(void)
     rig_free(r);
 }
 
-GUEST(set_tf, 32, "pushfd\nor dword ptr [esp], 0x100\npopfd\nnop\nnop\n"
-                  "pushfd\nand dword ptr [esp], ~0x100\npopfd\nnop\nud2")
+GUEST(set_tf, 32,
+      "pushfd\nor dword ptr [esp], 0x100\npopfd\nnop\nnop\n"
+      "pushfd\nand dword ptr [esp], ~0x100\npopfd\nnop\nud2")
 static void popf_starts_and_ends_it_an_instruction_later(void)
 {
     struct rig *r = rig_new(RIG_PROT32, 0);
@@ -160,7 +162,8 @@ static void int_n_enters_its_handler_without_a_trap(void)
     rig_free(r);
 }
 
-/* --- breakpoints ----------------------------------------------------------------------- */
+/* --- breakpoints
+ * ----------------------------------------------------------------------- */
 
 static struct rig *watching(enum rig_mode mode, uint64_t dr0, uint64_t dr7)
 {
@@ -196,8 +199,9 @@ static void an_instruction_breakpoint_is_a_fault_until_rf(void)
 }
 
 GUEST(iret_rf, 32,
-      "push 0x10002\npush 8\npush offset " AT(iret_rf, 1f) "\niretd\n"
-      "1: inc eax\ncmp eax, 2\njb 1b\nud2")
+      "push 0x10002\npush 8\npush offset " AT(
+          iret_rf, 1f) "\niretd\n"
+                       "1: inc eax\ncmp eax, 2\njb 1b\nud2")
 static void iret_sets_rf_for_one_instruction(void)
 {
     struct rig *r = watching(RIG_PROT32, 0, 1);
@@ -211,8 +215,9 @@ static void iret_sets_rf_for_one_instruction(void)
 
 /* RF that an IRET set long ago is not there any more. */
 GUEST(old_rf, 32,
-      "push 0x10002\npush 8\npush offset " AT(old_rf, 1f) "\niretd\n"
-      "1: nop\nmov eax, 1\nmov dr7, eax\nnop\nud2")
+      "push 0x10002\npush 8\npush offset " AT(
+          old_rf, 1f) "\niretd\n"
+                      "1: nop\nmov eax, 1\nmov dr7, eax\nnop\nud2")
 static void rf_does_not_outlive_its_instruction(void)
 {
     struct rig *r = rig_new(RIG_PROT32, 0);
@@ -223,8 +228,9 @@ static void rf_does_not_outlive_its_instruction(void)
     rig_free(r);
 }
 
-GUEST(touch, 32, "mov eax, [0x10000]\nnop\nmov [0x10000], eax\nnop\n"
-                 "mov [0x10003], ax\nnop\nmov [0x10004], eax\nud2")
+GUEST(touch, 32,
+      "mov eax, [0x10000]\nnop\nmov [0x10000], eax\nnop\n"
+      "mov [0x10003], ax\nnop\nmov [0x10004], eax\nud2")
 static void data_breakpoints_trap_behind_the_access(void)
 {
     struct rig *r = watching(RIG_PAGED32, RIG_DATA, 0xF0001 | 0x1); /* RW4 */

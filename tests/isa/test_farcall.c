@@ -44,8 +44,8 @@ static void direct_transfers_check_type_privilege_and_presence(void)
     };
     for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++)
         for (unsigned is_call = 0; is_call < 2; is_call++) {
-            struct rig *r = with_target(RIG_PROT32, cases[i].cpl,
-                                        cases[i].access, 0xFFFFF);
+            struct rig *r =
+                with_target(RIG_PROT32, cases[i].cpl, cases[i].access, 0xFFFFF);
             uint64_t sp = r->cpu->r[R_SP];
             if (is_call)
                 RIG_LOAD(r, call);
@@ -88,7 +88,9 @@ static void a_target_beyond_the_limit_faults_at_the_transfer(void)
     rig_free(r);
 }
 
-/* --- call gates ------------------------------------------------------------------------------ */
+/* --- call gates
+ * ------------------------------------------------------------------------------
+ */
 
 static struct rig *with_gate(enum rig_mode mode, unsigned cpl, unsigned type,
                              unsigned dpl, unsigned code, unsigned count)
@@ -220,7 +222,9 @@ static void a_64_bit_gate_switches_to_a_null_ss(void)
     rig_free(r);
 }
 
-/* --- RET -------------------------------------------------------------------------------------- */
+/* --- RET
+ * --------------------------------------------------------------------------------------
+ */
 
 GUEST(ret_far, 32, "push 0x23\npush 0x7000\npush eax\npush 0x9000\nlret\nud2")
 static void lret_goes_outwards_only(void)

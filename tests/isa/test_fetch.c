@@ -9,41 +9,47 @@
 
 #include <string.h>
 
-/* --- self-modifying code --------------------------------------------------------------- */
+/* --- self-modifying code
+ * --------------------------------------------------------------- */
 
 /* The instruction right behind the store is what was stored. */
 GUEST(next, 64, "mov byte ptr [rip + 1f + 1], 42\n1: mov al, 7\nhlt")
 /* Further on in the same block, every time round. */
-GUEST(ahead, 64, "mov ecx, 100\nxor ebx, ebx\n"
-                 "2: mov [rip + 1f + 1], cl\nnop\nnop\nadd edx, ebx\n"
-                 "1: mov al, 7\nmovzx eax, al\nadd rbx, rax\ndec ecx\njnz 2b\nhlt")
+GUEST(ahead, 64,
+      "mov ecx, 100\nxor ebx, ebx\n"
+      "2: mov [rip + 1f + 1], cl\nnop\nnop\nadd edx, ebx\n"
+      "1: mov al, 7\nmovzx eax, al\nadd rbx, rax\ndec ecx\njnz 2b\nhlt")
 /* A loop that changes its own head while it is linked to itself. */
-GUEST(behind, 64, "xor ebx, ebx\nmov ecx, 100\n1: mov al, 7\nmovzx eax, al\n"
-                  "add rbx, rax\nmov [rip + 1b + 1], cl\ndec ecx\njnz 1b\nhlt")
+GUEST(behind, 64,
+      "xor ebx, ebx\nmov ecx, 100\n1: mov al, 7\nmovzx eax, al\n"
+      "add rbx, rax\nmov [rip + 1b + 1], cl\ndec ecx\njnz 1b\nhlt")
 /* Another page, called again and again, patched in between. */
-GUEST(apart, 64, "mov ecx, 100\nxor ebx, ebx\nmov esi, 0x9000\n"
-                 "mov dword ptr [rsi], 0xC307B0\n" /* mov al, 7; ret */
-                 "2: mov [rsi + 1], cl\ncall rsi\nmovzx eax, al\n"
-                 "add rbx, rax\ndec ecx\njnz 2b\nhlt")
+GUEST(apart, 64,
+      "mov ecx, 100\nxor ebx, ebx\nmov esi, 0x9000\n"
+      "mov dword ptr [rsi], 0xC307B0\n" /* mov al, 7; ret */
+      "2: mov [rsi + 1], cl\ncall rsi\nmovzx eax, al\n"
+      "add rbx, rax\ndec ecx\njnz 2b\nhlt")
 /* The same through another linear address. */
-GUEST(alias, 64, "mov ecx, 100\nxor ebx, ebx\nmov esi, 0x9000\n"
-                 "mov edi, 0x209000\nmov dword ptr [rsi], 0xC307B0\n"
-                 "2: mov [rdi + 1], cl\ncall rsi\nmovzx eax, al\n"
-                 "add rbx, rax\ndec ecx\njnz 2b\nhlt")
+GUEST(alias, 64,
+      "mov ecx, 100\nxor ebx, ebx\nmov esi, 0x9000\n"
+      "mov edi, 0x209000\nmov dword ptr [rsi], 0xC307B0\n"
+      "2: mov [rdi + 1], cl\ncall rsi\nmovzx eax, al\n"
+      "add rbx, rax\ndec ecx\njnz 2b\nhlt")
 /* By a string instruction; by one that overwrites itself. */
-GUEST(by_string, 64, "mov ecx, 100\nxor ebx, ebx\nmov esi, 0x9000\n"
-                     "mov dword ptr [rsi], 0xC307B0\n"
-                     "2: lea rdi, [rsi + 1]\nmov al, cl\nmov edx, ecx\n"
-                     "mov ecx, 1\nrep stosb\nmov ecx, edx\ncall rsi\n"
-                     "movzx eax, al\nadd rbx, rax\ndec ecx\njnz 2b\nhlt")
+GUEST(by_string, 64,
+      "mov ecx, 100\nxor ebx, ebx\nmov esi, 0x9000\n"
+      "mov dword ptr [rsi], 0xC307B0\n"
+      "2: lea rdi, [rsi + 1]\nmov al, cl\nmov edx, ecx\n"
+      "mov ecx, 1\nrep stosb\nmov ecx, edx\ncall rsi\n"
+      "movzx eax, al\nadd rbx, rax\ndec ecx\njnz 2b\nhlt")
 static void changed_code_runs_as_changed(void)
 {
     static const struct {
         const uint8_t *start, *end;
         uint64_t sum;
     } cases[] = {
-        {ahead, ahead_end, 5050},       {behind, behind_end, 5050 + 6},
-        {apart, apart_end, 5050},       {alias, alias_end, 5050},
+        {ahead, ahead_end, 5050},         {behind, behind_end, 5050 + 6},
+        {apart, apart_end, 5050},         {alias, alias_end, 5050},
         {by_string, by_string_end, 5050},
     };
     for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -61,8 +67,9 @@ static void changed_code_runs_as_changed(void)
     rig_free(r);
 }
 
-GUEST(eat_self, 64, "cld\nmov ecx, 64\nlea rdi, [rip + 1f]\nmov al, 0xF4\n"
-                    "1: rep stosb\nnop\nnop\nnop")
+GUEST(eat_self, 64,
+      "cld\nmov ecx, 64\nlea rdi, [rip + 1f]\nmov al, 0xF4\n"
+      "1: rep stosb\nnop\nnop\nnop")
 static void a_repeated_store_over_itself_stops_being_one(void)
 {
     struct rig *r = rig_new(RIG_LONG, 0);
@@ -75,8 +82,9 @@ static void a_repeated_store_over_itself_stops_being_one(void)
 }
 
 /* Page tables change under code: the other page's code runs. */
-GUEST(remap, 64, "mov ebx, 0x9000\ncall rbx\nmov ecx, eax\n"
-                 "mov dword ptr [0x23048], 0xA007\ninvlpg [rbx]\ncall rbx\nhlt")
+GUEST(remap, 64,
+      "mov ebx, 0x9000\ncall rbx\nmov ecx, eax\n"
+      "mov dword ptr [0x23048], 0xA007\ninvlpg [rbx]\ncall rbx\nhlt")
 static void code_follows_the_page_tables(void)
 {
     struct rig *r = rig_new(RIG_LONG, 0);
@@ -89,7 +97,9 @@ static void code_follows_the_page_tables(void)
     rig_free(r);
 }
 
-/* --- two pages -------------------------------------------------------------------------------- */
+/* --- two pages
+ * --------------------------------------------------------------------------------
+ */
 
 GUEST(long_move, 64, "mov eax, 0x11223344\nhlt")
 static void an_instruction_across_pages_needs_both(void)
@@ -146,7 +156,8 @@ static void patching_the_second_page_of_an_instruction(void)
     rig_free(r);
 }
 
-/* --- length, prefixes ----------------------------------------------------------------------- */
+/* --- length, prefixes
+ * ----------------------------------------------------------------------- */
 
 static void an_instruction_has_at_most_15_bytes(void)
 {
@@ -169,16 +180,16 @@ static void lock_is_for_few(void)
         const char *bytes;
         bool good;
     } cases[] = {
-        {"\xF0\x01\x03", true},       /* add [rbx], eax */
-        {"\xF0\x03\x03", false},      /* add eax, [rbx] */
-        {"\xF0\x01\xC3", false},      /* add ebx, eax */
-        {"\xF0\x90\xF4", false},      /* nop */
-        {"\xF0\x89\x03", false},      /* mov [rbx], eax */
-        {"\xF0\x87\x03", true},       /* xchg */
-        {"\xF0\x39\x03", false},      /* cmp */
-        {"\xF0\xFF\x03", true},       /* inc */
-        {"\xF0\xF7\x13", true},       /* not */
-        {"\xF0\xF7\x23", false},      /* mul */
+        {"\xF0\x01\x03", true},  /* add [rbx], eax */
+        {"\xF0\x03\x03", false}, /* add eax, [rbx] */
+        {"\xF0\x01\xC3", false}, /* add ebx, eax */
+        {"\xF0\x90\xF4", false}, /* nop */
+        {"\xF0\x89\x03", false}, /* mov [rbx], eax */
+        {"\xF0\x87\x03", true},  /* xchg */
+        {"\xF0\x39\x03", false}, /* cmp */
+        {"\xF0\xFF\x03", true},  /* inc */
+        {"\xF0\xF7\x13", true},  /* not */
+        {"\xF0\xF7\x23", false}, /* mul */
     };
     for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct rig *r = rig_new(RIG_LONG, 0);
@@ -194,10 +205,13 @@ static void lock_is_for_few(void)
     }
 }
 
-/* --- alignment -------------------------------------------------------------------------------- */
+/* --- alignment
+ * --------------------------------------------------------------------------------
+ */
 
-GUEST(misaligned, 32, "mov eax, [ebx]\nmov ax, [ebx + 1]\nmov al, [ebx]\n"
-                      "mov [ebx], eax\nud2")
+GUEST(misaligned, 32,
+      "mov eax, [ebx]\nmov ax, [ebx + 1]\nmov al, [ebx]\n"
+      "mov [ebx], eax\nud2")
 static void alignment_is_checked_in_ring_3_when_asked(void)
 {
     for (unsigned cpl = 0; cpl <= 3; cpl += 3)
@@ -216,7 +230,9 @@ static void alignment_is_checked_in_ring_3_when_asked(void)
         }
 }
 
-/* --- A20 ------------------------------------------------------------------------------------------ */
+/* --- A20
+ * ------------------------------------------------------------------------------------------
+ */
 
 static void a20_decides_which_code_runs(void)
 {
@@ -236,7 +252,9 @@ static void a20_decides_which_code_runs(void)
     rig_free(r);
 }
 
-/* --- repetition ------------------------------------------------------------------------------------ */
+/* --- repetition
+ * ------------------------------------------------------------------------------------
+ */
 
 GUEST(rep_movs, 64, "rep movsd\nud2")
 GUEST(rep_stos, 64, "rep stosd\nud2")

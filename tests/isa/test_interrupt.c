@@ -8,7 +8,8 @@
 
 enum { INT16 = 6, TRAP16 = 7, INT32 = 14, TRAP32 = 15, EXT = 1, IDT = 2 };
 
-/* --- what is pushed --------------------------------------------------------------------- */
+/* --- what is pushed
+ * --------------------------------------------------------------------- */
 
 GUEST(int_80, 64, "stc\nint 0x80\nhlt") /* the same bytes in all modes */
 static void int_n_pushes_what_its_gate_says(void)
@@ -65,7 +66,9 @@ static void long_mode_aligns_the_stack_and_uses_the_ist(void)
     }
 }
 
-/* --- error codes --------------------------------------------------------------------------- */
+/* --- error codes
+ * ---------------------------------------------------------------------------
+ */
 
 /* Breaks vector 80H's gate in one way and expects a #GP or #NP from INT 80H at
  * the instruction (or, for IRQ, from the interrupt, with EXT set). */
@@ -104,8 +107,7 @@ static void a_broken_gate_faults_with_its_error_code(void)
                 rig_interrupt(r, 0x80);
             }
             rig_run(r);
-            EXPECT_FAULT(r, cases[i].vector,
-                         cases[i].error | (irq ? EXT : 0u),
+            EXPECT_FAULT(r, cases[i].vector, cases[i].error | (irq ? EXT : 0u),
                          RIG_CODE + (irq ? 0 : 1));
             rig_free(r);
         }
@@ -132,9 +134,12 @@ static void a_bad_inner_stack_is_an_invalid_tss(void)
         int vector;
         uint32_t error;
     } cases[] = {
-        {0, VEC_TS, 0}, {SEL_UDATA, VEC_TS, SEL_UDATA & ~3u},
-        {SEL_CODE32, VEC_TS, SEL_CODE32}, {SEL_FREE, VEC_SS, SEL_FREE},
-        {0x2000, VEC_TS, 0x2000}, {SEL_DATA | 3, VEC_TS, SEL_DATA},
+        {0, VEC_TS, 0},
+        {SEL_UDATA, VEC_TS, SEL_UDATA & ~3u},
+        {SEL_CODE32, VEC_TS, SEL_CODE32},
+        {SEL_FREE, VEC_SS, SEL_FREE},
+        {0x2000, VEC_TS, 0x2000},
+        {SEL_DATA | 3, VEC_TS, SEL_DATA},
     };
     for (unsigned i = 0; i < 6; i++) {
         struct rig *r = rig_new(RIG_PROT32, 3);
@@ -156,7 +161,8 @@ static void a_bad_inner_stack_is_an_invalid_tss(void)
     }
 }
 
-/* --- double and triple faults ------------------------------------------------------------------ */
+/* --- double and triple faults
+ * ------------------------------------------------------------------ */
 
 GUEST(ud, 32, "ud2")
 GUEST(divide, 32, "xor ecx, ecx\ndiv ecx\n")
@@ -224,7 +230,9 @@ static void endless_faults_end_a_slice(void)
     rig_free(r);
 }
 
-/* --- IRET ----------------------------------------------------------------------------------------- */
+/* --- IRET
+ * -----------------------------------------------------------------------------------------
+ */
 
 GUEST(iret_user, 32,
       "push 0x23\npush 0x7000\npush 0x3202\npush 0x1B\npush 0x9000\niretd")

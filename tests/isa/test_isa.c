@@ -49,7 +49,8 @@ static bool tested_elsewhere(const struct opcode *o)
     return false;
 }
 
-/* --- random numbers ---------------------------------------------------------- */
+/* --- random numbers ----------------------------------------------------------
+ */
 
 struct random {
     uint64_t state;
@@ -120,14 +121,21 @@ static void random_extended(struct random *r, uint8_t *out)
     static const struct {
         uint16_t exponent;
         uint64_t mantissa;
-    } edges[] = {{0, 0}, {0x8000, 0}, {0x3FFF, UINT64_C(1) << 63},
-                 {0xBFFF, UINT64_C(1) << 63}, {0x7FFF, UINT64_C(1) << 63},
-                 {0xFFFF, UINT64_C(1) << 63}, {0x7FFF, UINT64_C(3) << 62},
-                 {0x7FFF, (UINT64_C(1) << 63) + 5}, {0, 1},
-                 {0, UINT64_C(1) << 63}, {0x7FFE, UINT64_MAX},
-                 {0x3FFE, 0xB17217F7D1CF79AC}, {0x4000, 0xC90FDAA22168C235}};
-    uint16_t exponent = (uint16_t)((0x3FFF - 40 + below(r, 80)) |
-                                   (below(r, 2) << 15));
+    } edges[] = {{0, 0},
+                 {0x8000, 0},
+                 {0x3FFF, UINT64_C(1) << 63},
+                 {0xBFFF, UINT64_C(1) << 63},
+                 {0x7FFF, UINT64_C(1) << 63},
+                 {0xFFFF, UINT64_C(1) << 63},
+                 {0x7FFF, UINT64_C(3) << 62},
+                 {0x7FFF, (UINT64_C(1) << 63) + 5},
+                 {0, 1},
+                 {0, UINT64_C(1) << 63},
+                 {0x7FFE, UINT64_MAX},
+                 {0x3FFE, 0xB17217F7D1CF79AC},
+                 {0x4000, 0xC90FDAA22168C235}};
+    uint16_t exponent =
+        (uint16_t)((0x3FFF - 40 + below(r, 80)) | (below(r, 2) << 15));
     uint64_t mantissa = next_random(r) | UINT64_C(1) << 63;
     if (below(r, 4) == 0) {
         unsigned n = below(r, sizeof edges / sizeof *edges);
@@ -163,7 +171,8 @@ static void random_state(struct random *r, struct isa_state *s, bool code32)
         random_vector(r, s->fx + 160 + i * 16);
 }
 
-/* --- making an instruction ------------------------------------------------------ */
+/* --- making an instruction
+ * ------------------------------------------------------ */
 
 struct maker {
     struct random *r;
@@ -332,14 +341,14 @@ static bool usable(const struct maker *k, const struct opcode **row)
 {
     struct insn i;
     uint32_t mode = k->code32 ? MODE_CODE32 : MODE_CODE64;
-    if (decode(k->bytes, k->size, mode, &i) != DECODE_OK ||
-        i.length != k->size)
+    if (decode(k->bytes, k->size, mode, &i) != DECODE_OK || i.length != k->size)
         return false;
     *row = i.opcode;
     return true;
 }
 
-/* --- comparing --------------------------------------------------------------------- */
+/* --- comparing
+ * --------------------------------------------------------------------- */
 
 struct compare {
     const struct maker *k;
@@ -353,8 +362,8 @@ static int differs(const struct compare *d, char *what, size_t size)
 {
     const struct isa_state *h = &d->host->state, *o = &d->ours->state;
     if (d->host->vector != d->ours->vector)
-        return snprintf(what, size, "vector: host %d, ours %d",
-                        d->host->vector, d->ours->vector);
+        return snprintf(what, size, "vector: host %d, ours %d", d->host->vector,
+                        d->ours->vector);
     for (unsigned i = 0; i < (d->k->code32 ? 8u : 16u); i++)
         if (h->gpr[i] != o->gpr[i])
             return snprintf(what, size, "gpr %u: host %llx, ours %llx", i,
@@ -369,8 +378,7 @@ static int differs(const struct compare *d, char *what, size_t size)
                         (unsigned long long)(o->flags & mask));
     if (h->rip != o->rip)
         return snprintf(what, size, "rip: host %llx, ours %llx",
-                        (unsigned long long)h->rip,
-                        (unsigned long long)o->rip);
+                        (unsigned long long)h->rip, (unsigned long long)o->rip);
     if (memcmp(d->host_data, d->our_data, NATIVE_DATA_SIZE)) {
         unsigned n = 0;
         while (d->host_data[n] == d->our_data[n])
@@ -395,9 +403,8 @@ static int differs(const struct compare *d, char *what, size_t size)
             memcpy(&he, h->fx + 40 + i * 16, 2);
             memcpy(&oe, o->fx + 40 + i * 16, 2);
             return snprintf(what, size,
-                            "st%u: host %04x %016llx, ours %04x %016llx", i,
-                            he, (unsigned long long)hm, oe,
-                            (unsigned long long)om);
+                            "st%u: host %04x %016llx, ours %04x %016llx", i, he,
+                            (unsigned long long)hm, oe, (unsigned long long)om);
         }
     for (unsigned i = 0; i < (d->k->code32 ? 8u : 16u); i++)
         if (memcmp(h->fx + 160 + i * 16, o->fx + 160 + i * 16, 16))
@@ -413,10 +420,9 @@ static void report(const struct maker *k, const struct isa_state *in,
     disasm(k->bytes, k->size, mode, NATIVE_CODE, text, sizeof text);
     for (unsigned i = 0; i < k->size; i++)
         snprintf(hex + i * 3, 4, "%02x ", k->bytes[i]);
-    printf("\n    %s [%s] %s  rax=%llx rcx=%llx rdx=%llx flags=%llx", text,
-           hex, what, (unsigned long long)in->gpr[0],
-           (unsigned long long)in->gpr[1], (unsigned long long)in->gpr[2],
-           (unsigned long long)in->flags);
+    printf("\n    %s [%s] %s  rax=%llx rcx=%llx rdx=%llx flags=%llx", text, hex,
+           what, (unsigned long long)in->gpr[0], (unsigned long long)in->gpr[1],
+           (unsigned long long)in->gpr[2], (unsigned long long)in->flags);
 }
 
 /* Flags that the host and we must agree on. */
@@ -446,7 +452,8 @@ static uint32_t comparable_flags(const struct opcode *o, const struct maker *k,
     return mask & ~(uint32_t)o->undefined;
 }
 
-/* --- the tests ------------------------------------------------------------------------ */
+/* --- the tests
+ * ------------------------------------------------------------------------ */
 
 struct bench {
     struct machine *machine;
@@ -514,8 +521,7 @@ static void run_rows(bool code32, unsigned map)
         b.failures += bad != 0;
     }
     if (b.failures)
-        printf("\n    %u of %u rows differ from the host ", b.failures,
-               b.rows);
+        printf("\n    %u of %u rows differ from the host ", b.failures, b.rows);
     CU_ASSERT_EQUAL(b.failures, 0);
     emulated_free(b.machine);
 }

@@ -27,7 +27,9 @@ static void run_op(struct rig *r, enum op op, uint64_t address)
 {
     static const struct {
         const uint8_t *start, *end;
-    } code[] = {{load, load_end}, {store, store_end}, {modify, modify_end},
+    } code[] = {{load, load_end},
+                {store, store_end},
+                {modify, modify_end},
                 {fetch, fetch_end}};
     unsigned size = (unsigned)(code[op].end - code[op].start);
     rig_load(r, RIG_CODE, code[op].start, code[op].end);
@@ -172,7 +174,8 @@ static void each_level_can_take_rights_away(void)
         }
 }
 
-/* --- large pages --------------------------------------------------------------------- */
+/* --- large pages
+ * --------------------------------------------------------------------- */
 
 static void large_pages_map_what_they_say(void)
 {
@@ -222,7 +225,8 @@ static void pae_pointers_are_read_and_checked_by_mov_cr3(void)
     rig_free(r);
 }
 
-/* --- crossing pages --------------------------------------------------------------------- */
+/* --- crossing pages
+ * --------------------------------------------------------------------- */
 
 static void nothing_is_written_when_the_second_page_faults(void)
 {
@@ -268,12 +272,16 @@ static void pusha_and_enter_write_nothing_when_they_fault(void)
     }
 }
 
-/* --- the TLB ---------------------------------------------------------------------------------- */
+/* --- the TLB
+ * ----------------------------------------------------------------------------------
+ */
 
-GUEST(change_invlpg, 64, "mov rcx, [rbx]\nmov [rdi], rsi\ninvlpg [rbx]\n"
-                         "mov rdx, [rbx]\nhlt")
-GUEST(change_cr3, 64, "mov rcx, [rbx]\nmov [rdi], rsi\nmov rax, cr3\n"
-                      "mov cr3, rax\nmov rdx, [rbx]\nhlt")
+GUEST(change_invlpg, 64,
+      "mov rcx, [rbx]\nmov [rdi], rsi\ninvlpg [rbx]\n"
+      "mov rdx, [rbx]\nhlt")
+GUEST(change_cr3, 64,
+      "mov rcx, [rbx]\nmov [rdi], rsi\nmov rax, cr3\n"
+      "mov cr3, rax\nmov rdx, [rbx]\nhlt")
 GUEST(change_pge, 64,
       "mov rcx, [rbx]\nmov [rdi], rsi\nmov rax, cr4\nxor eax, 0x80\n"
       "mov cr4, rax\nmov rdx, [rbx]\nhlt")

@@ -7,7 +7,9 @@
 
 #define IOPL3 0x3000u
 
-/* --- real mode --------------------------------------------------------------------------- */
+/* --- real mode
+ * ---------------------------------------------------------------------------
+ */
 
 GUEST(int_21, 16, "stc\nsti\nint 0x21\nhlt")
 static void int_n_goes_through_the_vector_table(void)
@@ -79,8 +81,9 @@ static void ffff_0510_is_above_1_mib_with_a20(void)
     rig_free(r);
 }
 
-GUEST(address_wrap, 16, "mov bx, 0x8010\nmov si, 0x8000\nmov al, [bx + si]\n"
-                        "mov ah, [bx - 0x7FFF]\nhlt")
+GUEST(address_wrap, 16,
+      "mov bx, 0x8010\nmov si, 0x8000\nmov al, [bx + si]\n"
+      "mov ah, [bx - 0x7FFF]\nhlt")
 static void a_16_bit_address_wraps_within_the_segment(void)
 {
     struct rig *r = rig_new(RIG_REAL, 0);
@@ -164,7 +167,9 @@ static void selector_instructions_do_not_exist_there(void)
     }
 }
 
-/* --- v86 mode -------------------------------------------------------------------------------- */
+/* --- v86 mode
+ * --------------------------------------------------------------------------------
+ */
 
 GUEST(v_pushf, 16, "pushf")
 GUEST(v_popf, 16, "popf")
@@ -185,7 +190,7 @@ static void iopl_decides_in_v86_mode(void)
         {v_cli, v_cli_end, false},     {v_sti, v_sti_end, false},
         {v_int, v_int_end, false},     {v_iret, v_iret_end, false},
         {v_hlt, v_hlt_end, true},      {v_cr, v_cr_end, true},
-        {v_in, v_in_end, true},        /* the bitmap says no */
+        {v_in, v_in_end, true}, /* the bitmap says no */
     };
     for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++)
         for (unsigned iopl = 0; iopl < 4; iopl++) {

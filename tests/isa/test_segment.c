@@ -4,7 +4,9 @@
  */
 #include "tests/support/rig.h"
 
-/* --- loads ----------------------------------------------------------------------------- */
+/* --- loads
+ * -----------------------------------------------------------------------------
+ */
 
 GUEST(load_ds, 32, "mov ds, ax\nud2")
 GUEST(load_ss, 32, "mov ss, ax\nud2")
@@ -40,8 +42,7 @@ static void try_load(const struct load *t, bool stack, unsigned line)
         EXPECT(s->limit, down ? 0xFFF : 0xFFFFFFFF);
         EXPECT(s->selector, t->selector);
         EXPECT(s->access, t->access | ACC_ACCESSED);
-        EXPECT(rig_peek(r, RIG_GDT + SEL_FREE + 5, 1),
-               (t->access & 0xFF) | 1);
+        EXPECT(rig_peek(r, RIG_GDT + SEL_FREE + 5, 1), (t->access & 0xFF) | 1);
     }
     if (want >= 0 && t->access) /* not marked accessed */
         EXPECT(rig_peek(r, RIG_GDT + SEL_FREE + 5, 1), t->access & 0xFF);
@@ -116,7 +117,9 @@ static void a_failed_load_changes_nothing_else(void)
     rig_free(r);
 }
 
-/* --- limits ------------------------------------------------------------------------------- */
+/* --- limits
+ * -------------------------------------------------------------------------------
+ */
 
 GUEST(read_gs, 32, "mov eax, gs:[ebx]\nud2")
 GUEST(write_gs, 32, "mov gs:[ebx], eax\nud2")
@@ -130,14 +133,14 @@ static void limits_and_rights_are_checked_on_access(void)
         {0x4093, 0x1000, 0xFFD, true, true},
         {0x4093, 0x1000, 0xFFE, false, false},
         {0x4093, 0x1000, 0xFFFFFFFF, false, false},
-        {0x4091, 0x1000, 0, true, false},        /* read-only */
-        {0x409B, 0x1000, 0, true, false},        /* code */
-        {0x4099, 0x1000, 0, false, false},       /* execute-only */
-        {0x0000, 0x1000, 0, false, false},       /* null */
-        {0x4097, 0x1000, 0x1000, false, false},  /* expand-down: above it */
+        {0x4091, 0x1000, 0, true, false},       /* read-only */
+        {0x409B, 0x1000, 0, true, false},       /* code */
+        {0x4099, 0x1000, 0, false, false},      /* execute-only */
+        {0x0000, 0x1000, 0, false, false},      /* null */
+        {0x4097, 0x1000, 0x1000, false, false}, /* expand-down: above it */
         {0x4097, 0x1000, 0x1001, true, true},
         {0x4097, 0x1000, 0x20000, true, true},
-        {0x0097, 0x1000, 0xFFFC, true, true},    /* 16-bit: to FFFF */
+        {0x0097, 0x1000, 0xFFFC, true, true}, /* 16-bit: to FFFF */
         {0x0097, 0x1000, 0xFFFD, false, false},
         {0x4095, 0x1000, 0x1001, true, false},
     };
@@ -166,7 +169,7 @@ GUEST(push_low, 32, "push eax\nud2")
 static void a_stack_access_beyond_its_limit_is_a_stack_fault(void)
 {
     struct rig *r = rig_new(RIG_PROT32, 3); /* the handler has another stack */
-    r->cpu->seg[SEG_SS].access = 0xC0F7; /* expand-down */
+    r->cpu->seg[SEG_SS].access = 0xC0F7;    /* expand-down */
     r->cpu->seg[SEG_SS].limit = 0x6FFF;
     cpu_mode_changed(r->cpu);
     r->cpu->r[R_SP] = 0x7004;
@@ -205,8 +208,7 @@ static void non_canonical_accesses_fault(void)
         struct rig *r = rig_new(RIG_LONG, 3);
         r->cpu->seg[SEG_FS].base = 0x1000;
         cpu_mode_changed(r->cpu);
-        r->cpu->r[R_BX] = r->cpu->r[R_BP] = r->cpu->r[R_SP] =
-            cases[i].address;
+        r->cpu->r[R_BX] = r->cpu->r[R_BP] = r->cpu->r[R_SP] = cases[i].address;
         rig_load(r, RIG_CODE, cases[i].start, cases[i].end);
         rig_run(r);
         EXPECT_FAULT(r, cases[i].vector, 0, RIG_CODE);
@@ -214,7 +216,8 @@ static void non_canonical_accesses_fault(void)
     }
 }
 
-/* --- questions about descriptors ------------------------------------------------------------- */
+/* --- questions about descriptors
+ * ------------------------------------------------------------- */
 
 GUEST(ask, 32,
       "mov ebx, 0x55555555\nmov ecx, ebx\nxor edx, edx\nxor esi, esi\n"
@@ -285,8 +288,9 @@ static void lar_lsl_verr_and_verw(void)
         ask_about(RIG_COMPAT, &compat[i], 100 + i);
 }
 
-GUEST(arpl, 32, "mov eax, 0x12340010\nmov ebx, 3\narpl ax, bx\nsetz cl\n"
-                "arpl ax, bx\nsetz ch\nhlt")
+GUEST(arpl, 32,
+      "mov eax, 0x12340010\nmov ebx, 3\narpl ax, bx\nsetz cl\n"
+      "arpl ax, bx\nsetz ch\nhlt")
 static void arpl_raises_rpl_only(void)
 {
     struct rig *r = rig_new(RIG_PROT32, 0);
@@ -304,7 +308,7 @@ static void bound_faults_outside_its_signed_range(void)
         uint32_t index;
         bool good;
     } cases[] = {{0xFFFFFFFB, true}, {7, true}, {0xFFFFFFFA, false},
-                 {8, false}, {0, true}, {0x80000000, false}};
+                 {8, false},         {0, true}, {0x80000000, false}};
     for (unsigned i = 0; i < 6; i++) {
         struct rig *r = rig_new(RIG_PROT32, 0);
         rig_poke(r, RIG_DATA, UINT64_C(0x7FFFFFFFB), 8); /* -5 to 7 */

@@ -54,7 +54,8 @@ static void syscall_needs_sce_and_64_bit_mode(void)
     rig_free(r);
 }
 
-GUEST(back_64, 64, "mov rcx, 0x9000\nmov r11, 0x3F7ED7\n.byte 0x48, 0x0F, 0x07\n")
+GUEST(back_64, 64,
+      "mov rcx, 0x9000\nmov r11, 0x3F7ED7\n.byte 0x48, 0x0F, 0x07\n")
 GUEST(back_32, 64,
       "mov rcx, 0xFFFFFFFF00009000\nmov r11, 0x202\n.byte 0x0F, 0x07\n")
 GUEST(say_ud, 64, "ud2")
@@ -119,8 +120,7 @@ static void sysenter_takes_all_from_msrs(void)
     rig_free(r);
 }
 
-GUEST(exit_system, 32,
-      "mov edx, 0x9000\nmov ecx, 0x7000\nsysexit\n")
+GUEST(exit_system, 32, "mov edx, 0x9000\nmov ecx, 0x7000\nsysexit\n")
 GUEST(exit_system_64, 64,
       "mov edx, 0x9000\nmov ecx, 0x7000\n.byte 0x48, 0x0F, 0x35\n")
 static void sysexit_goes_to_ring_3(void)

@@ -11,7 +11,8 @@
 #define ALL_FLAGS 0x3F7ED5u /* but TF, which would trap */
 #define IOPL3 0x3000u
 
-/* --- POPF, PUSHF ----------------------------------------------------------------- */
+/* --- POPF, PUSHF
+ * ----------------------------------------------------------------- */
 
 GUEST(popf_32, 32, "push eax\npopfd\npushfd\npop ebx\nud2")
 GUEST(popf_16, 32, "push eax\npopfw\npushfd\npop ebx\nud2")
@@ -58,7 +59,8 @@ static void a_16_bit_popf_leaves_the_upper_half(void)
     rig_free(r);
 }
 
-/* --- what needs IOPL, what needs CPL 0 ----------------------------------------------- */
+/* --- what needs IOPL, what needs CPL 0
+ * ----------------------------------------------- */
 
 static const struct outcome *run_bytes(struct rig *r, const char *bytes,
                                        unsigned size)
@@ -95,27 +97,27 @@ static void privileged_instructions_fault_in_ring_3(void)
         unsigned size;
         const char *bytes;
     } cases[] = {
-        {1, "\xF4"},                      /* hlt */
-        {2, "\x0F\x06"},                  /* clts */
-        {2, "\x0F\x08"},                  /* invd */
-        {2, "\x0F\x09"},                  /* wbinvd */
-        {2, "\x0F\x30"},                  /* wrmsr */
-        {2, "\x0F\x32"},                  /* rdmsr */
-        {3, "\x0F\x20\xC0"},              /* mov eax, cr0 */
-        {3, "\x0F\x22\xD8"},              /* mov cr3, eax */
-        {3, "\x0F\x21\xC0"},              /* mov eax, dr0 */
-        {3, "\x0F\x23\xF8"},              /* mov dr7, eax */
-        {3, "\x0F\x01\x10"},              /* lgdt [eax] */
-        {3, "\x0F\x01\x18"},              /* lidt [eax] */
-        {3, "\x0F\x01\xF0"},              /* lmsw ax */
-        {3, "\x0F\x01\x38"},              /* invlpg [eax] */
-        {3, "\x0F\x00\xD0"},              /* lldt ax */
-        {3, "\x0F\x00\xD8"},              /* ltr ax */
-        {2, "\xE4\x80"},                  /* in al, 80h */
-        {1, "\xEE"},                      /* out dx, al */
-        {1, "\x6D"},                      /* insd */
-        {2, "\xF3\x6E"},                  /* rep outsb */
-        {2, "\x0F\x35"},                  /* sysexit */
+        {1, "\xF4"},         /* hlt */
+        {2, "\x0F\x06"},     /* clts */
+        {2, "\x0F\x08"},     /* invd */
+        {2, "\x0F\x09"},     /* wbinvd */
+        {2, "\x0F\x30"},     /* wrmsr */
+        {2, "\x0F\x32"},     /* rdmsr */
+        {3, "\x0F\x20\xC0"}, /* mov eax, cr0 */
+        {3, "\x0F\x22\xD8"}, /* mov cr3, eax */
+        {3, "\x0F\x21\xC0"}, /* mov eax, dr0 */
+        {3, "\x0F\x23\xF8"}, /* mov dr7, eax */
+        {3, "\x0F\x01\x10"}, /* lgdt [eax] */
+        {3, "\x0F\x01\x18"}, /* lidt [eax] */
+        {3, "\x0F\x01\xF0"}, /* lmsw ax */
+        {3, "\x0F\x01\x38"}, /* invlpg [eax] */
+        {3, "\x0F\x00\xD0"}, /* lldt ax */
+        {3, "\x0F\x00\xD8"}, /* ltr ax */
+        {2, "\xE4\x80"},     /* in al, 80h */
+        {1, "\xEE"},         /* out dx, al */
+        {1, "\x6D"},         /* insd */
+        {2, "\xF3\x6E"},     /* rep outsb */
+        {2, "\x0F\x35"},     /* sysexit */
     };
     for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct rig *r = rig_new(RIG_PAGED32, 3);
@@ -144,7 +146,9 @@ static void sgdt_and_kin_tell_ring_3(void)
     rig_free(r);
 }
 
-/* --- shadows ------------------------------------------------------------------------------ */
+/* --- shadows
+ * ------------------------------------------------------------------------------
+ */
 
 GUEST(sti_hlt, 32, "sti\nhlt\nnop\nhlt")
 GUEST(sti_nop, 32, "sti\nnop\nnop\nnop\nhlt")
@@ -189,7 +193,8 @@ static void hlt_waits_and_an_interrupt_ends_it(void)
     rig_free(r);
 }
 
-/* --- control registers ------------------------------------------------------------------- */
+/* --- control registers
+ * ------------------------------------------------------------------- */
 
 GUEST(write_cr0, 64, "mov cr0, rax\nhlt")
 GUEST(write_cr3, 64, "mov cr3, rax\nhlt")
@@ -202,10 +207,10 @@ static void impossible_control_register_values_are_refused(void)
         const uint8_t *start, *end;
         uint64_t value;
     } cases[] = {
-        {write_cr0, write_cr0_end, 0x80000010},   /* PG without PE */
-        {write_cr0, write_cr0_end, 0xA0000011},   /* NW without CD */
-        {write_cr0, write_cr0_end, 0x00000011},   /* no PG in 64-bit code */
-        {write_cr0, write_cr0_end, 0x180000011},  /* upper half */
+        {write_cr0, write_cr0_end, 0x80000010},  /* PG without PE */
+        {write_cr0, write_cr0_end, 0xA0000011},  /* NW without CD */
+        {write_cr0, write_cr0_end, 0x00000011},  /* no PG in 64-bit code */
+        {write_cr0, write_cr0_end, 0x180000011}, /* upper half */
         {write_cr3, write_cr3_end, UINT64_C(1) << 45},
         {write_cr3, write_cr3_end, UINT64_C(1) << 63}, /* no PCID */
         {write_cr4, write_cr4_end, 0x610},             /* no PAE */
@@ -265,9 +270,11 @@ GUEST(enter_long, 32,
       "mov ecx, 0xC0000080\nmov eax, 0x100\nxor edx, edx\nwrmsr\n"
       "mov eax, 0x20\nmov cr4, eax\nmov eax, 0x20000\nmov cr3, eax\n"
       "mov eax, 0x80000011\nmov cr0, eax\n"
-      "ljmp 0x28, offset " AT(enter_long, 1f) "\n"
-      ".code64\n1: mov rax, 0x123456789\nmov ecx, 0xC0000080\n"
-      "push rax\nrdmsr\npop rbx\nhlt")
+      "ljmp 0x28, offset " AT(
+          enter_long,
+          1f) "\n"
+              ".code64\n1: mov rax, 0x123456789\nmov ecx, 0xC0000080\n"
+              "push rax\nrdmsr\npop rbx\nhlt")
 static void long_mode_is_entered_as_the_manual_says(void)
 {
     struct rig *r = rig_new(RIG_PROT32, 0);
@@ -284,7 +291,8 @@ static void long_mode_is_entered_as_the_manual_says(void)
     rig_free(r);
 }
 
-/* --- MSRs, CPUID, TSC ------------------------------------------------------------------------ */
+/* --- MSRs, CPUID, TSC
+ * ------------------------------------------------------------------------ */
 
 static void msr_access(uint32_t index, uint64_t value, bool write, bool good)
 {

@@ -123,8 +123,7 @@ static void targets_that_are_not_available_fault_in_the_old_task(void)
     };
     for (unsigned i = 0; i < 5; i++) {
         struct rig *r = two_tasks(cases[i].cpl);
-        rig_descriptor(r, SEL_TSS2, RIG_TSS2, cases[i].limit,
-                       cases[i].access);
+        rig_descriptor(r, SEL_TSS2, RIG_TSS2, cases[i].limit, cases[i].access);
         RIG_RUN(r, far_68);
         EXPECT_FAULT(r, cases[i].vector, SEL_TSS2, RIG_CODE);
         EXPECT(r->cpu->tr.selector, SEL_TSS);
@@ -139,9 +138,9 @@ static void bad_segments_fault_in_the_new_task(void)
         unsigned offset, selector;
         int vector;
     } cases[] = {
-        {0x54, SEL_FREE2, VEC_NP},  /* DS: absent */
-        {0x48, SEL_TSS, VEC_TS},    /* ES: not a segment */
-        {0x58, 0x2000, VEC_TS},     /* FS: outside the table */
+        {0x54, SEL_FREE2, VEC_NP}, /* DS: absent */
+        {0x48, SEL_TSS, VEC_TS},   /* ES: not a segment */
+        {0x58, 0x2000, VEC_TS},    /* FS: outside the table */
     };
     for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct rig *r = two_tasks(0);

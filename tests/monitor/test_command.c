@@ -27,8 +27,8 @@ static void every_name_and_alias_finds_its_command(void)
     const char *rest;
 
     for (unsigned i = 0; (c = command_at(i)); i++) {
-        CU_ASSERT_PTR_EQUAL(
-            command_find(c->name, &rest, error, sizeof(error)), c);
+        CU_ASSERT_PTR_EQUAL(command_find(c->name, &rest, error, sizeof(error)),
+                            c);
         for (const char *a = c->aliases; a && *a;) {
             size_t n = strcspn(a, " ");
             snprintf(word, sizeof(word), "%.*s", (int)n, a);
@@ -47,8 +47,8 @@ static bool harmless(const char *line)
     static const char *const not[] = {"to", "dump", "save", "load",
                                       "source", "symbol", "quit", "q"};
 
-    for (unsigned i = 0; i < sizeof(not) / sizeof(not[0]); i++)
-        if (strstr(line, not[i]))
+    for (unsigned i = 0; i < sizeof(not ) / sizeof(not [0]); i++)
+        if (strstr(line, not [i]))
             return false;
     return true;
 }
@@ -71,13 +71,14 @@ static void random_lines_do_no_harm(void)
     for (unsigned i = 0; i < 10000; i++) {
         char line[512];
         seed = seed * 6364136223846793005u + 1442695040888963407u;
-        int used = snprintf(line, sizeof(line), "%s",
-                            command_at((unsigned)(seed >> 33) % commands)->name);
+        int used =
+            snprintf(line, sizeof(line), "%s",
+                     command_at((unsigned)(seed >> 33) % commands)->name);
         for (unsigned n = (unsigned)(seed >> 20) % 7; n; n--) {
             seed = seed * 6364136223846793005u + 1442695040888963407u;
-            used += snprintf(line + used, sizeof(line) - (size_t)used, " %s",
-                             words[(seed >> 33) %
-                                   (sizeof(words) / sizeof(words[0]))]);
+            used += snprintf(
+                line + used, sizeof(line) - (size_t)used, " %s",
+                words[(seed >> 33) % (sizeof(words) / sizeof(words[0]))]);
         }
         if (!harmless(line))
             continue;

@@ -10,7 +10,8 @@
 
 #define RECORD ((1u << EVENT_EXCEPTION) | (1u << EVENT_STOP))
 
-/* --- output as a string ------------------------------------------------------ */
+/* --- output as a string ------------------------------------------------------
+ */
 
 struct capture {
     char *text;
@@ -59,7 +60,8 @@ static unsigned lines(struct capture *t)
     return n;
 }
 
-/* --- x ----------------------------------------------------------------------- */
+/* --- x -----------------------------------------------------------------------
+ */
 
 /* What QEMU 7.2 prints for the same bytes. */
 static const uint8_t reset_code[] = {
@@ -76,8 +78,8 @@ static void examine(enum rig_mode mode, const char *format, const char *want)
     memcpy(r->machine->ram + 0x10000, reset_code, sizeof(reset_code));
     begin(&t);
     CU_ASSERT_TRUE_FATAL(look_parse_format(format, &f, t.file));
-    CU_ASSERT_EQUAL(look_examine(r->cpu, t.file, NULL, &f, LOOK_LINEAR,
-                                 0x10000, NULL), 0);
+    CU_ASSERT_EQUAL(
+        look_examine(r->cpu, t.file, NULL, &f, LOOK_LINEAR, 0x10000, NULL), 0);
     expect_text(&t, want);
     rig_free(r);
 }
@@ -93,8 +95,7 @@ static void x_prints_as_qemu_does(void)
     examine(RIG_REAL, "3dh", "0000000000010000: 23530   224 12528\n");
     examine(RIG_PAE, "2dg",
             "0000000000010000:  3401960375889976298    70931939903615794\n");
-    examine(RIG_PROT32, "2ow",
-            "0000000000010000: 000070055752 005715430360\n");
+    examine(RIG_PROT32, "2ow", "0000000000010000: 000070055752 005715430360\n");
     examine(RIG_PROT32, "1uw", "0000000000010000:   14703594\n");
     examine(RIG_PROT32, "9cb",
             "0000000000010000: '\\xea' '[' '\\xe0' '\\x00' '\\xf0' '0' '6' "
@@ -124,8 +125,9 @@ static void x_says_where_memory_ends(void)
 
     begin(&t);
     look_parse_format("2gx", &f, t.file);
-    CU_ASSERT_EQUAL(look_examine(r->cpu, t.file, NULL, &f, LOOK_LINEAR,
-                                 0x3FFFF8, NULL), -1);
+    CU_ASSERT_EQUAL(
+        look_examine(r->cpu, t.file, NULL, &f, LOOK_LINEAR, 0x3FFFF8, NULL),
+        -1);
     expect_text(&t, "00000000003ffff8: 0x0000000000000000 "
                     "Cannot access memory\n");
     begin(&t);
@@ -147,17 +149,17 @@ static void disassembly_has_an_arrow_at_rip(void)
     r->cpu->rip = RIG_CODE + 5;
     begin(&t);
     look_disassemble(r->cpu, t.file, NULL, LOOK_LINEAR, RIG_CODE, 3, &next);
-    expect_text(&t,
-                "   0x0000000000008000:  b8 05 00 00 00           mov eax, "
-                "0x05\n"
-                "=> 0x0000000000008005:  48 31 ff                 xor rdi, "
-                "rdi\n"
-                "   0x0000000000008008:  f4                       hlt\n");
+    expect_text(&t, "   0x0000000000008000:  b8 05 00 00 00           mov eax, "
+                    "0x05\n"
+                    "=> 0x0000000000008005:  48 31 ff                 xor rdi, "
+                    "rdi\n"
+                    "   0x0000000000008008:  f4                       hlt\n");
     EXPECT(next, RIG_CODE + 9);
     rig_free(r);
 }
 
-/* --- writing, searching, files -------------------------------------------------- */
+/* --- writing, searching, files
+ * -------------------------------------------------- */
 
 static void write_reaches_memory_and_the_engine(void)
 {
@@ -184,8 +186,8 @@ static void search_finds_bytes_across_pages(void)
     begin(&t);
     look_search(r->cpu, t.file, LOOK_LINEAR, 0x10000, 0x2000, "\"abcd\"");
     look_search(r->cpu, t.file, LOOK_LINEAR, 0x10000, 0x2000, "61 6263");
-    CU_ASSERT_EQUAL(look_search(r->cpu, t.file, LOOK_LINEAR, 0x10000, 0x2000,
-                                "6g"), -1);
+    CU_ASSERT_EQUAL(
+        look_search(r->cpu, t.file, LOOK_LINEAR, 0x10000, 0x2000, "6g"), -1);
     expect_text(&t, "0000000000010ffe\n1 match\n0000000000010ffe\n1 match\n"
                     "pattern: bytes like 55 aa, or text in \"quotes\"\n");
     begin(&t);
@@ -206,14 +208,13 @@ static void saved_memory_loads_back(void)
     fclose(file);
     memcpy(r->machine->ram + 0x10000, reset_code, sizeof(reset_code));
     begin(&t);
-    CU_ASSERT_EQUAL(look_save(r->cpu, t.file, LOOK_LINEAR, 0x10000, 5000,
-                              path), 0);
-    CU_ASSERT_EQUAL(look_load(r->cpu, t.file, LOOK_PHYSICAL, 0x90001, path),
+    CU_ASSERT_EQUAL(look_save(r->cpu, t.file, LOOK_LINEAR, 0x10000, 5000, path),
                     0);
+    CU_ASSERT_EQUAL(look_load(r->cpu, t.file, LOOK_PHYSICAL, 0x90001, path), 0);
     has(&t, "5000 bytes loaded at 0000000000090001\n");
     EXPECT(memcmp(r->machine->ram + 0x90001, reset_code, 16), 0);
-    CU_ASSERT_EQUAL(look_save(r->cpu, t.file, LOOK_LINEAR, 0x3FFFF0, 32,
-                              path), -1);
+    CU_ASSERT_EQUAL(look_save(r->cpu, t.file, LOOK_LINEAR, 0x3FFFF0, 32, path),
+                    -1);
     CU_ASSERT_EQUAL(look_load(r->cpu, t.file, LOOK_LINEAR, 0, "/nowhere/x"),
                     -1);
     end(&t);
@@ -221,7 +222,8 @@ static void saved_memory_loads_back(void)
     rig_free(r);
 }
 
-/* --- registers and tables --------------------------------------------------------- */
+/* --- registers and tables
+ * --------------------------------------------------------- */
 
 static void registers_are_decoded(void)
 {
@@ -323,7 +325,8 @@ static void tables_are_decoded(void)
     rig_free(r);
 }
 
-/* --- paging -------------------------------------------------------------------------- */
+/* --- paging
+ * -------------------------------------------------------------------------- */
 
 static void walk_names_every_level(void)
 {
@@ -384,10 +387,11 @@ static void walks_agree_with_the_cpu(void)
             rig_set_pte(r, linear, entry);
             bool a = look_path(r->cpu, linear, &path);
             bool b = mmu_walk(r->cpu, linear, ACCESS_READ, false, false, &w);
-            differ += a != b || (a && (path.gpa != w.gpa ||
-                                       path.page_size != w.page_size));
-            differ += !a && (path.end == LOOK_RESERVED) !=
-                                ((w.error & PF_RSVD) != 0);
+            differ +=
+                a != b ||
+                (a && (path.gpa != w.gpa || path.page_size != w.page_size));
+            differ +=
+                !a && (path.end == LOOK_RESERVED) != ((w.error & PF_RSVD) != 0);
             found += a;
             rig_poke(r, at, old, 8);
         }
@@ -449,7 +453,8 @@ static void tables_that_contain_themselves_end(void)
     rig_free(r);
 }
 
-/* --- the stack ------------------------------------------------------------------------ */
+/* --- the stack
+ * ------------------------------------------------------------------------ */
 
 static void backtrace_follows_frames_and_stops(void)
 {
@@ -481,7 +486,9 @@ static void backtrace_follows_frames_and_stops(void)
     rig_free(r);
 }
 
-/* --- why ---------------------------------------------------------------------------- */
+/* --- why
+ * ----------------------------------------------------------------------------
+ */
 
 GUEST(write_byte, 64, "mov byte ptr [0x10123], 1\n hlt")
 GUEST(load_bad, 64, "mov ax, 0x1230\n mov ds, ax\n hlt")
@@ -606,7 +613,8 @@ static void why_never_guesses(void)
     rig_free(r);
 }
 
-/* --- mad guests ---------------------------------------------------------------------- */
+/* --- mad guests
+ * ---------------------------------------------------------------------- */
 
 /* Random registers, tables and pages: everything ends, and soon. */
 static void nothing_hangs_on_garbage(void)

@@ -133,12 +133,12 @@ backtrace 4
 why
 """, 0, [r"compatibility mode", r"RAX=0000000080010011 RBX=",
          r"CR0=80010011", r"protection enable", r"CS +0008 .*code32",
-         r"FCW=0040", r"MXCSR=00001f80", r"IA32_TIME_STAMP_COUNTER",
+         r"FCW=0[03][47][0F]", r"MXCSR=00001f80", r"IA32_TIME_STAMP_COUNTER",
          r"DR0=0{16} off", r"GDT at 0{12}7e60, limit 57", r"0010 code64",
          r"no LDT", r"IDT at 0{12}2100, limit ff",
          r"no task register was loaded", r"IVT at 0{8}, limit 3ff",
-         r"CPU #0: interp, pc=0{12}836b, CPL 0", r"VM status: paused",
-         r"vitrine \d", r"0{12}7bf8: 0x0000895c", r"#0 +0000836b",
+         r"CPU #0: interp, pc=0x0{12}8[0-9a-f]{3}, CPL 0", r"VM status: paused",
+         r"vitrine \d", r"0{12}7bf8: 0x0000895c", r"#0 +00008",
          r"#GP general protection, error code 0060"]),
     ("looking_at_memory_and_paging", """
 break on cr-write 0 if value & 0x80000000

@@ -11,7 +11,8 @@
 #define RUN_INSTRUCTIONS 200000u
 #define PTE_ALL 7u /* present, writable, user */
 
-/* --- guest memory ------------------------------------------------------------ */
+/* --- guest memory ------------------------------------------------------------
+ */
 
 void rig_poke(struct rig *r, uint32_t gpa, uint64_t value, unsigned size)
 {
@@ -34,7 +35,8 @@ void rig_load(struct rig *r, uint32_t gpa, const uint8_t *start,
     r->machine->accel->written(r->machine->engine, gpa, size);
 }
 
-/* --- descriptors ------------------------------------------------------------- */
+/* --- descriptors -------------------------------------------------------------
+ */
 
 void rig_descriptor(struct rig *r, unsigned selector, uint32_t base,
                     uint32_t limit, unsigned access)
@@ -138,7 +140,8 @@ void rig_set_pte(struct rig *r, uint32_t linear, uint64_t entry)
         rig_poke(r, RIG_PT64 + (linear >> 12) * 8, entry, 8);
 }
 
-/* --- the CPU ------------------------------------------------------------------ */
+/* --- the CPU
+ * ------------------------------------------------------------------ */
 
 static void load_segment(struct rig *r, struct segment *s, unsigned selector)
 {
@@ -270,7 +273,8 @@ void rig_free(struct rig *r)
     free(r);
 }
 
-/* --- running ------------------------------------------------------------------- */
+/* --- running
+ * ------------------------------------------------------------------- */
 
 static bool pushes_error(unsigned vector)
 {
@@ -326,10 +330,11 @@ const struct outcome *rig_run(struct rig *r)
     return &r->out;
 }
 
-/* --- assertions ----------------------------------------------------------------- */
+/* --- assertions
+ * ----------------------------------------------------------------- */
 
-void rig_expect(uint64_t got, uint64_t want, const char *text,
-                const char *file, unsigned line)
+void rig_expect(uint64_t got, uint64_t want, const char *text, const char *file,
+                unsigned line)
 {
     char message[200];
     snprintf(message, sizeof message, "%s: got %llx, want %llx", text,

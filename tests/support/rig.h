@@ -58,8 +58,8 @@ enum rig_mode {
 
 struct outcome {
     enum stop stop;
-    int vector;     /* whose handler halted; -1: a HLT elsewhere */
-    uint32_t error; /* 0xFFFFFFFF when the vector has none */
+    int vector;             /* whose handler halted; -1: a HLT elsewhere */
+    uint32_t error;         /* 0xFFFFFFFF when the vector has none */
     uint64_t ip, flags, sp; /* as pushed; sp where it was */
     uint16_t cs, ss;
     uint64_t seg[4]; /* ES DS FS GS pushed on the way out of v86 mode */
@@ -126,8 +126,8 @@ void rig_interrupt(struct rig *rig, unsigned vector);
 #define AT(NAME, LABEL) "(" #LABEL "-" #NAME "+0x8000)"
 
 /* Assertions that show what they saw. */
-void rig_expect(uint64_t got, uint64_t want, const char *text,
-                const char *file, unsigned line);
+void rig_expect(uint64_t got, uint64_t want, const char *text, const char *file,
+                unsigned line);
 #define EXPECT(GOT, WANT)                                                      \
     rig_expect((uint64_t)(GOT), (uint64_t)(WANT), #GOT, __FILE__, __LINE__)
 /* The run ended in a fault's handler: vector, error code, and where. */
@@ -137,7 +137,6 @@ void rig_expect_fault(const struct rig *rig, int vector, uint32_t error,
 #define EXPECT_FAULT(RIG, VECTOR, ERROR, IP)                                   \
     rig_expect_fault(RIG, VECTOR, ERROR, IP, __FILE__, __LINE__)
 /* It ended at a HLT of the test's own code. */
-#define EXPECT_DONE(RIG)                                                       \
-    rig_expect_fault(RIG, -1, 0, 0, __FILE__, __LINE__)
+#define EXPECT_DONE(RIG) rig_expect_fault(RIG, -1, 0, 0, __FILE__, __LINE__)
 
 #endif

@@ -39,8 +39,7 @@ static inline void rig_write(struct rig *r, uint64_t at, uint64_t value,
 {
     memcpy(r->machine->ram + at, &value, size);
 }
-static inline uint64_t rig_read(const struct rig *r, uint64_t at,
-                                unsigned size)
+static inline uint64_t rig_read(const struct rig *r, uint64_t at, unsigned size)
 {
     uint64_t value = 0;
     memcpy(&value, r->machine->ram + at, size);

@@ -394,13 +394,11 @@ static void package_lengths_count_themselves(void)
         aml_bytes(&aml, contents, cases[i].contents);
         aml_close(&aml, mark);
         CU_ASSERT_FALSE(aml.failed);
-        CU_ASSERT_EQUAL_FATAL(aml.size,
-                              1 + cases[i].bytes + cases[i].contents);
-        CU_ASSERT_EQUAL(memcmp(aml.data + 1, cases[i].lead, cases[i].bytes),
-                        0);
-        CU_ASSERT_EQUAL(memcmp(aml.data + 1 + cases[i].bytes, contents,
-                               cases[i].contents),
-                        0);
+        CU_ASSERT_EQUAL_FATAL(aml.size, 1 + cases[i].bytes + cases[i].contents);
+        CU_ASSERT_EQUAL(memcmp(aml.data + 1, cases[i].lead, cases[i].bytes), 0);
+        CU_ASSERT_EQUAL(
+            memcmp(aml.data + 1 + cases[i].bytes, contents, cases[i].contents),
+            0);
         aml_free(&aml);
         free(contents);
     }

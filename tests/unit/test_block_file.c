@@ -348,8 +348,8 @@ static void medium_can_be_changed_and_ejected(void)
     CU_ASSERT_EQUAL(data[0], 15);
     CU_ASSERT_EQUAL(changes, 2);
     /* What fails changes nothing. */
-    CU_ASSERT_EQUAL(block_change(b, "/nowhere", NULL, p.error,
-                                 sizeof(p.error)), -1);
+    CU_ASSERT_EQUAL(block_change(b, "/nowhere", NULL, p.error, sizeof(p.error)),
+                    -1);
     CU_ASSERT_TRUE(one_line_with(&p, "No such file"));
     CU_ASSERT_EQUAL(b->size_bytes, 16 * 512);
     CU_ASSERT_EQUAL(changes, 2);
@@ -367,7 +367,10 @@ static void medium_can_be_changed_and_ejected(void)
     teardown(&q);
 }
 
-#define T(NAME) {#NAME, NAME}
+#define T(NAME)                                                                \
+    {                                                                          \
+#NAME, NAME                                                            \
+    }
 static const struct test tests[] = {
     T(write_is_in_the_file_at_once),
     T(nothing_is_written_beyond_the_end),

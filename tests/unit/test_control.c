@@ -113,12 +113,12 @@ static void bad_msr_values_are_refused(void)
     CU_ASSERT(msr_write(r.c, 0xC0000082, ~(hole - 1)));
     CU_ASSERT(msr_read(r.c, 0xC0000082, &value));
     CU_ASSERT_EQUAL(value, ~(hole - 1));
-    CU_ASSERT_FALSE(msr_write(r.c, 0x277, 2));     /* PAT: no type 2 */
-    CU_ASSERT_FALSE(msr_write(r.c, 0x250, 7));     /* MTRR: nor 7 */
+    CU_ASSERT_FALSE(msr_write(r.c, 0x277, 2)); /* PAT: no type 2 */
+    CU_ASSERT_FALSE(msr_write(r.c, 0x250, 7)); /* MTRR: nor 7 */
     CU_ASSERT(msr_write(r.c, 0x277, 7));
     CU_ASSERT_FALSE(msr_write(r.c, 0x200, UINT64_C(1) << 40 | 6));
     CU_ASSERT(msr_write(r.c, 0x201, 0xFFFFF800));
-    CU_ASSERT_FALSE(msr_write(r.c, 0xFE, 0));      /* MTRRcap */
+    CU_ASSERT_FALSE(msr_write(r.c, 0xFE, 0)); /* MTRRcap */
     CU_ASSERT_FALSE(msr_write(r.c, 0xC0000103, UINT64_C(1) << 32));
     CU_ASSERT_FALSE(msr_read(r.c, 0x12345678, &value));
     CU_ASSERT_FALSE(msr_write(r.c, 0x12345678, 0));
@@ -189,8 +189,9 @@ static void cpu_option_adds_and_removes_features(void)
 {
     struct cpu_model m;
     char error[128] = "";
-    CU_ASSERT_EQUAL(cpu_model_parse("qemu64,-sse4.2,lm=off,+nx", &m, error,
-                                    sizeof(error)), 0);
+    CU_ASSERT_EQUAL(
+        cpu_model_parse("qemu64,-sse4.2,lm=off,+nx", &m, error, sizeof(error)),
+        0);
     CU_ASSERT_FALSE(m.leaf1_ecx & CPUID_SSE42);
     CU_ASSERT(m.leaf1_ecx & CPUID_SSE41);
     CU_ASSERT_FALSE(m.ext_edx & CPUID_LM);

@@ -363,7 +363,8 @@ static void environment_in_protected_mode(void)
     CU_ASSERT_EQUAL(RUN(&r, FLD1), NO_FAULT);
     r.cpu->fpu.fcw = 0x360;
     set_pointers(r.cpu);
-    CU_ASSERT_EQUAL(RUN(&r, "\xD9\x35\x00\x20\x00\x00"), NO_FAULT); /* FNSTENV */
+    CU_ASSERT_EQUAL(RUN(&r, "\xD9\x35\x00\x20\x00\x00"),
+                    NO_FAULT); /* FNSTENV */
     CU_ASSERT_EQUAL(word(&r, 0), 0x360);
     CU_ASSERT_EQUAL(word(&r, 4), 0x3000);
     CU_ASSERT_EQUAL(word(&r, 8), 0x4FFF); /* ST(1) is zero, ST(0) valid */
@@ -449,7 +450,7 @@ static void fxsave_holds_the_registers_that_the_mode_has(void)
     memset(image, 0x11, 512);
     CU_ASSERT_EQUAL(RUN(&r, FLD1), NO_FAULT);
     CU_ASSERT_EQUAL(RUN(&r, "\x0F\xAE" AT_DATA32), NO_FAULT);
-    CU_ASSERT_EQUAL(image[4], 0x80); /* the tags, a bit each */
+    CU_ASSERT_EQUAL(image[4], 0x80);       /* the tags, a bit each */
     CU_ASSERT_EQUAL(word(&r, 28), 0xFFFF); /* MXCSR_MASK */
     CU_ASSERT_EQUAL(word(&r, 32 + 8), 0x3FFF);
     CU_ASSERT_EQUAL(image[160 + 127], 0x77);

@@ -87,15 +87,18 @@ static void text_is_typed_as_on_a_us_keyboard(void)
         const char *name;
         bool shifted;
     } cases[] = {
-        {'a', "a", false}, {'A', "a", true}, {'1', "1", false},
-        {'!', "1", true}, {'0', "0", false}, {')', "0", true},
-        {'-', "minus", false}, {'+', "equal", true}, {'[', "bracket_left", 0},
-        {'}', "bracket_right", true}, {';', "semicolon", false},
-        {'"', "apostrophe", true}, {'~', "grave_accent", true},
-        {'\\', "backslash", false}, {'|', "backslash", true},
-        {'z', "z", false}, {'?', "slash", true}, {'<', "comma", true},
-        {' ', "spc", false}, {'\n', "ret", false}, {'\t', "tab", false},
-        {'\b', "backspace", false}, {27, "esc", false},
+        {'a', "a", false},           {'A', "a", true},
+        {'1', "1", false},           {'!', "1", true},
+        {'0', "0", false},           {')', "0", true},
+        {'-', "minus", false},       {'+', "equal", true},
+        {'[', "bracket_left", 0},    {'}', "bracket_right", true},
+        {';', "semicolon", false},   {'"', "apostrophe", true},
+        {'~', "grave_accent", true}, {'\\', "backslash", false},
+        {'|', "backslash", true},    {'z', "z", false},
+        {'?', "slash", true},        {'<', "comma", true},
+        {' ', "spc", false},         {'\n', "ret", false},
+        {'\t', "tab", false},        {'\b', "backspace", false},
+        {27, "esc", false},
     };
     struct keystroke s[KEYNAME_STROKES];
 

@@ -107,14 +107,15 @@ static void every_place_answers(void)
         unsigned port;
         const char *name;
     } ports[] = {
-        {0x00, "dma0"},  {0x20, "pic0"},   {0x40, "pit"},    {0x60, "kbd"},
-        {0x61, "ports"}, {0x64, "kbd"},    {0x70, "rtc"},    {0x80, "ports"},
-        {0x87, "dma0"},  {0x92, "ports"},  {0xA1, "pic1"},   {0xB2, "piix4-pm"},
-        {0xDE, "dma1"},  {0x170, "ide"},   {0x1F7, "ide"},   {0x3C4, "vga"},
-        {0x3F2, "fdc"},  {0x3F6, "ide"},   {0x3F7, "fdc"},   {0x3FD, "com1"},
-        {0x4D0, "pic0"}, {0x4D1, "pic1"},  {0x511, "fw_cfg"},
-        {0x51B, "fw_cfg"}, {0xCF9, "i440fx"}, {0xCFF, "i440fx"},
-        {0xAFE3, "piix4-pm"},
+        {0x00, "dma0"},    {0x20, "pic0"},    {0x40, "pit"},
+        {0x60, "kbd"},     {0x61, "ports"},   {0x64, "kbd"},
+        {0x70, "rtc"},     {0x80, "ports"},   {0x87, "dma0"},
+        {0x92, "ports"},   {0xA1, "pic1"},    {0xB2, "piix4-pm"},
+        {0xDE, "dma1"},    {0x170, "ide"},    {0x1F7, "ide"},
+        {0x3C4, "vga"},    {0x3F2, "fdc"},    {0x3F6, "ide"},
+        {0x3F7, "fdc"},    {0x3FD, "com1"},   {0x4D0, "pic0"},
+        {0x4D1, "pic1"},   {0x511, "fw_cfg"}, {0x51B, "fw_cfg"},
+        {0xCF9, "i440fx"}, {0xCFF, "i440fx"}, {0xAFE3, "piix4-pm"},
     };
     struct bench b;
     const struct region *r;
@@ -196,9 +197,9 @@ static void fw_cfg_has_what_firmware_asks_for(void)
     CU_ASSERT_EQUAL(data[11], 0xC0); /* 3 GiB from 0 */
     CU_ASSERT_EQUAL(data[24], 1);    /* the rest from 4 GiB */
     CU_ASSERT_EQUAL(data[31], 0x80);
-    CU_ASSERT_EQUAL(data[36], 1);    /* RAM */
-    data = fw_cfg_item(machine_find(b.machine, "fw_cfg"), FW_CFG_NB_CPUS,
-                       &size);
+    CU_ASSERT_EQUAL(data[36], 1); /* RAM */
+    data =
+        fw_cfg_item(machine_find(b.machine, "fw_cfg"), FW_CFG_NB_CPUS, &size);
     CU_ASSERT_PTR_NOT_NULL_FATAL(data);
     CU_ASSERT_EQUAL(data[0], 1);
     CU_ASSERT_PTR_NOT_NULL(file(&b, "etc/acpi/rsdp", &size));
@@ -246,8 +247,8 @@ static void a_plan_becomes_fw_cfg_items(void)
     plan.rom = (struct image){rom, 3};
     b.options.plan = &plan;
     CU_ASSERT_EQUAL_FATAL(pc_build(b.machine, &b.options), 0);
-    data = fw_cfg_item(machine_find(b.machine, "fw_cfg"), BOOT_KERNEL_DATA,
-                       &size);
+    data =
+        fw_cfg_item(machine_find(b.machine, "fw_cfg"), BOOT_KERNEL_DATA, &size);
     CU_ASSERT_PTR_NOT_NULL_FATAL(data);
     CU_ASSERT_EQUAL(size, 4);
     CU_ASSERT_EQUAL(memcmp(data, kernel, 4), 0);

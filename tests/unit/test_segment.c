@@ -71,8 +71,8 @@ static void real_mode_load_keeps_the_limit(void)
     segment_load(r.c, SEG_DS, 0xB800);
     CU_ASSERT_EQUAL(r.c->seg[SEG_DS].base, 0xB8000);
     CU_ASSERT_EQUAL(r.c->seg[SEG_DS].limit, UINT32_MAX);
-    CU_ASSERT_EQUAL(
-        RAISES(r.c, segment_linear(r.c, SEG_DS, 0x100000, 4, true)), NO_FAULT);
+    CU_ASSERT_EQUAL(RAISES(r.c, segment_linear(r.c, SEG_DS, 0x100000, 4, true)),
+                    NO_FAULT);
     cpu_reset(r.c);
     segment_load(r.c, SEG_SS, 0x10);
     CU_ASSERT_EQUAL(RAISES(r.c, segment_linear(r.c, SEG_SS, 0xFFFF, 2, true)),
@@ -97,8 +97,8 @@ static void limits_grow_up_and_down(void)
                     VEC_GP);
     CU_ASSERT_EQUAL(segment_linear(r.c, SEG_DS, 0xFFFFFFFC, 4, true), 0xFFC);
     s->access = 0x0097; /* 16 bits: up to FFFF */
-    CU_ASSERT_EQUAL(
-        RAISES(r.c, segment_linear(r.c, SEG_DS, 0xFFFE, 4, true)), VEC_GP);
+    CU_ASSERT_EQUAL(RAISES(r.c, segment_linear(r.c, SEG_DS, 0xFFFE, 4, true)),
+                    VEC_GP);
     CU_ASSERT_EQUAL(segment_linear(r.c, SEG_DS, 0x1000, 4, true), 0x2000);
     s->access = 0x4091; /* read-only */
     CU_ASSERT_EQUAL(RAISES(r.c, segment_linear(r.c, SEG_DS, 0, 4, true)),
@@ -225,8 +225,7 @@ static void a_far_jump_changes_the_code_width(void)
     CU_ASSERT_EQUAL(r.c->mode & MODE_CODE, MODE_CODE64);
     CU_ASSERT_EQUAL(r.c->ip_mask, UINT64_MAX);
     rig_descriptor(&r, RIG_FREE, 0, 0xFFFFF, 0xE09B); /* L and D */
-    CU_ASSERT_EQUAL(RAISES(r.c, segment_far_jump(r.c, RIG_FREE, 0, 4)),
-                    VEC_GP);
+    CU_ASSERT_EQUAL(RAISES(r.c, segment_far_jump(r.c, RIG_FREE, 0, 4)), VEC_GP);
     rig_free(&r);
 }
 
@@ -379,8 +378,7 @@ static void storm_of_random_tables(void)
         if (i % 8 == 0)
             randomise(&r, &seed);
         int vector = random_transfer(&r, next_random(&seed));
-        CU_ASSERT(vector == NO_FAULT ||
-                  (vector >= VEC_TS && vector <= VEC_PF));
+        CU_ASSERT(vector == NO_FAULT || (vector >= VEC_TS && vector <= VEC_PF));
         CU_ASSERT(cpu_real_or_v86(r.c) || vector != NO_FAULT ||
                   (r.c->seg[SEG_CS].selector & 3) == r.c->cpl);
         done += vector == NO_FAULT;

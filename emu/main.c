@@ -424,7 +424,7 @@ static int run_session(struct session *s)
     }
     if (load_firmware(s) == 0 && load_kernel(s) == 0 && load_fw_cfg(s) == 0 &&
         open_drives(s) == 0 && open_lines(s) == 0 && build(s) == 0 &&
-        open_window(s) == 0 && open_gdb(s) == 0)
+        open_gdb(s) == 0 && open_window(s) == 0)
         status = run(s);
     if (s->machine && close_traces(s) < 0)
         status = 1;

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define INSTRUCTIONS 600u
+#define ACCESSES 3000u /* of devices; a REP can make 2^32 */
 #define CODE_BYTES 1024u
 #define COMPARED_BYTES 0x40000u /* of low memory: tables, code, data */
 
@@ -34,6 +35,22 @@ CU_BOOL CU_assertImplementation(CU_BOOL value, unsigned line,
 struct setup {
     uint8_t mode, cpl, flags, seed;
 };
+
+/* A CPU and the count of its accesses to devices. */
+struct subject {
+    struct rig *rig;
+    struct event_sink sink;
+    unsigned accesses;
+};
+
+/* As the host's window thread would: kicks the CPU out of a long REP. */
+static void on_access(void *ctx, const struct event *event)
+{
+    struct subject *s = ctx;
+    (void)event;
+    if (++s->accesses >= ACCESSES)
+        s->rig->machine->kicked = true;
+}
 
 static uint64_t no_base(void *ctx)
 {
@@ -177,14 +194,27 @@ static void compare(const struct rig *blocks, const struct rig *steps)
         }
 }
 
+static void subject_open(struct subject *s, const struct setup *in,
+                         const uint8_t *code, size_t size)
+{
+    s->rig = prepare(in, code, size);
+    s->sink = (struct event_sink){
+        .on_event = on_access, .ctx = s,
+        .kinds = 1u << EVENT_MMIO | 1u << EVENT_PIO,
+    };
+    ledger_add_sink(&s->rig->machine->ledger, &s->sink);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct setup in;
     if (size <= sizeof(in) || size > sizeof(in) + CODE_BYTES)
         return 0;
     memcpy(&in, data, sizeof(in));
-    struct rig *blocks = prepare(&in, data + sizeof(in), size - sizeof(in));
-    struct rig *steps = prepare(&in, data + sizeof(in), size - sizeof(in));
+    struct subject one = {0}, two = {0};
+    subject_open(&one, &in, data + sizeof(in), size - sizeof(in));
+    subject_open(&two, &in, data + sizeof(in), size - sizeof(in));
+    struct rig *blocks = one.rig, *steps = two.rig;
     enum stop a = run(blocks, INSTRUCTIONS), b = run(steps, 1);
     check_invariants(blocks->cpu);
     check_invariants(steps->cpu);

@@ -126,7 +126,8 @@ def symbol(name):
 
 
 def tour(scratch, *arguments):
-    return Stub(scratch, "-fda", guest.built("tour.img"), *arguments)
+    return Stub(scratch, "-snapshot", "-fda", guest.built("tour.img"),
+                *arguments)
 
 
 def wants(text, *patterns):

@@ -244,7 +244,7 @@ static void test_escape_key(void)
     CU_ASSERT_EQUAL(memcmp(fake->bytes, "a\001bcde", 6), 0);
     CU_ASSERT(n > 0);
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "C-a x    exit"));
-    CU_ASSERT_PTR_NOT_NULL(strstr(text, "no monitor in this version"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "no monitor on this line"));
     free(fake);
 }
 

@@ -87,7 +87,7 @@ static int finish_point(struct monitor *mon, struct point *like,
         if (!p)
             result = shell_error(mon, "out of memory");
     }
-    if (result < 0) {
+    if (!p) {
         expr_free(like->condition);
         free(like->text);
         free(like->if_text);
@@ -181,7 +181,7 @@ static int break_on(struct monitor *mon, const char *at, bool temporary)
         .debug = {.kind = DEBUG_EVENT, .temporary = temporary}};
     char word[32], rest[SHELL_LINE + 64];
     size_t n = 0;
-    uint64_t value;
+    uint64_t value = 0;
 
     while (isalpha((unsigned char)at[n]) || at[n] == '-')
         n++;

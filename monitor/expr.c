@@ -602,8 +602,10 @@ static uint64_t eval_field(const struct event *e, uint64_t field)
 
 static uint64_t eval_count(const struct ledger *ledger, uint64_t what)
 {
-    return what < 0x100 ? ledger->count[what]
-                        : ledger->sensitive_count[what - 0x100];
+    if (what < EVENT_KINDS)
+        return ledger->count[what];
+    what -= 0x100;
+    return what < SENSITIVE_KINDS ? ledger->sensitive_count[what] : 0;
 }
 
 static bool eval_binary(struct eval *v, const struct node *n, uint64_t *value)

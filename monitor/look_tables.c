@@ -179,7 +179,8 @@ void look_print_selector(struct cpu *c, FILE *out, uint16_t selector)
     struct look_descriptor d;
 
     fprintf(out, "selector %04x: %s entry %u, RPL %u: ", selector,
-            selector & 4 ? "LDT" : "GDT", selector >> 3, selector & 3u);
+            selector & 4 ? "LDT" : "GDT", (unsigned)selector >> 3,
+            selector & 3u);
     switch (look_descriptor(c, selector, &d)) {
     case LOOK_DESCRIPTOR_OK:
         look_print_descriptor(c, out, &d);

@@ -79,7 +79,7 @@ static bool only_computes(const struct insn *i)
         select_alu,  select_unary, select_shift, select_mov,   select_movx,
         select_lea,  select_imul,  select_cmov,  select_setcc, select_bt,
     };
-    if (!i->opcode || (i->memory && i->opcode->select != select_lea))
+    if (i->memory && i->opcode->select != select_lea)
         return false;
     for (size_t n = 0; n < sizeof kinds / sizeof *kinds; n++)
         if (i->opcode->select == kinds[n])
@@ -95,7 +95,7 @@ static void mark_dead_flags(struct insn *insns, unsigned count)
     for (unsigned n = count; n-- > 0;) {
         struct insn *i = &insns[n];
         const struct opcode *o = i->opcode;
-        if (!only_computes(i)) {
+        if (!o || !only_computes(i)) {
             dead = 0;
             continue;
         }

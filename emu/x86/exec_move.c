@@ -384,7 +384,8 @@ ALWAYS_INLINE const struct uop *cmov_mem(UOP_ARGS, unsigned cc)
     }
 #define EACH_CC(DO)                                                            \
     DO(0)                                                                      \
-    DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7) DO(8) DO(9) DO(10) DO(11) DO(12) \
+    DO(1)                                                                      \
+    DO(2) DO(3) DO(4) DO(5) DO(6) DO(7) DO(8) DO(9) DO(10) DO(11) DO(12)       \
         DO(13) DO(14) DO(15)
 EACH_CC(CC_HANDLERS)
 

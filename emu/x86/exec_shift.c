@@ -172,8 +172,8 @@ ALWAYS_INLINE const struct uop *shift_mem(UOP_ARGS, enum shift op, unsigned w,
     }
 #define EACH_SHIFT(DO)                                                         \
     DO(SHIFT_ROL)                                                              \
-    DO(SHIFT_ROR) DO(SHIFT_RCL) DO(SHIFT_RCR) DO(SHIFT_SHL) DO(SHIFT_SHR)      \
-        DO(SHIFT_SAR)
+    DO(SHIFT_ROR)                                                              \
+    DO(SHIFT_RCL) DO(SHIFT_RCR) DO(SHIFT_SHL) DO(SHIFT_SHR) DO(SHIFT_SAR)
 #define ALL_FORMS(OP) EACH_WIDTH(FORMS, OP)
 EACH_SHIFT(ALL_FORMS)
 #define EACH_PLAIN(DO)                                                         \

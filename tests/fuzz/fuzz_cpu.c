@@ -221,7 +221,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (a == b && blocks->machine->clock.instructions ==
                       steps->machine->clock.instructions)
         compare(blocks, steps);
-    else if (a != STOP_BUDGET && b != STOP_BUDGET)
+    else if (a > STOP_KICK && b > STOP_KICK) /* those come when they come */
         complain("stop", a, b);
     rig_free(blocks);
     rig_free(steps);

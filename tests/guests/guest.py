@@ -83,8 +83,12 @@ class Machine:
 
     Use it in a `with`: it never outlives the test."""
 
-    def __init__(self, *arguments, memory=64):
-        self.command = [vitrine(), "-m", str(memory), "-nographic",
+    def __init__(self, *arguments, memory=64, bios_on_serial=True):
+        # With -nographic the BIOS writes to the serial line too, and the last
+        # of what it has to say may come when the guest is talking already.
+        lines = (["-nographic"] if bios_on_serial else
+                 ["-display", "none", "-serial", "stdio"])
+        self.command = [vitrine(), "-m", str(memory), *lines,
                         "-no-reboot", *arguments]
         self.output = b""
         self.began = time.monotonic()

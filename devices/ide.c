@@ -55,20 +55,20 @@ struct ide {
         FIELD(ide, U.previous.count, FIELD_U8),                                \
         FIELD(ide, U.previous.low, FIELD_U8),                                  \
         FIELD(ide, U.previous.mid, FIELD_U8),                                  \
-        FIELD(ide, U.previous.high, FIELD_U8), FIELD(ide, U.device, FIELD_U8), \
-        FIELD(ide, U.status, FIELD_U8), FIELD(ide, U.error, FIELD_U8),         \
-        FIELD(ide, U.intrq, FIELD_BOOL),                                       \
+        FIELD(ide, U.previous.high, FIELD_U8),                                 \
+        FIELD(ide, U.device, FIELD_U8), FIELD(ide, U.status, FIELD_U8),        \
+        FIELD(ide, U.error, FIELD_U8), FIELD(ide, U.intrq, FIELD_BOOL),        \
         FIELD(ide, U.current_cylinders, FIELD_U16),                            \
         FIELD(ide, U.current_heads, FIELD_U16),                                \
         FIELD(ide, U.current_spt, FIELD_U16),                                  \
         FIELD(ide, U.multiple, FIELD_U8),                                      \
         FIELD(ide, U.write_cache, FIELD_BOOL), FIELD(ide, U.mwdma, FIELD_U8),  \
         FIELD(ide, U.udma, FIELD_U8), FIELD(ide, U.phase, FIELD_U8),           \
-        FIELD(ide, U.extended, FIELD_BOOL), FIELD(ide, U.position, FIELD_U32), \
-        FIELD(ide, U.length, FIELD_U32), FIELD(ide, U.lba, FIELD_U64),         \
-        FIELD(ide, U.left, FIELD_U32), FIELD(ide, U.block, FIELD_U32),         \
-        FIELD(ide, U.cd.sense_key, FIELD_U8), FIELD(ide, U.cd.asc, FIELD_U8),  \
-        FIELD(ide, U.cd.ascq, FIELD_U8),                                       \
+        FIELD(ide, U.extended, FIELD_BOOL),                                    \
+        FIELD(ide, U.position, FIELD_U32), FIELD(ide, U.length, FIELD_U32),    \
+        FIELD(ide, U.lba, FIELD_U64), FIELD(ide, U.left, FIELD_U32),           \
+        FIELD(ide, U.block, FIELD_U32), FIELD(ide, U.cd.sense_key, FIELD_U8),  \
+        FIELD(ide, U.cd.asc, FIELD_U8), FIELD(ide, U.cd.ascq, FIELD_U8),       \
         FIELD(ide, U.cd.tray_open, FIELD_BOOL),                                \
         FIELD(ide, U.cd.locked, FIELD_BOOL),                                   \
         FIELD(ide, U.cd.change, FIELD_U8),                                     \

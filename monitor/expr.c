@@ -75,10 +75,8 @@ struct name {
 };
 
 #define GPR(Q, D, W, B, N)                                                     \
-    {Q, FROM_GPR, N, 0, 64}, {D, FROM_GPR, N, 0, 32}, {W, FROM_GPR, N, 0, 16}, \
-    {                                                                          \
-        B, FROM_GPR, N, 0, 8                                                   \
-    }
+    {Q, FROM_GPR, N, 0, 64}, {D, FROM_GPR, N, 0, 32},                          \
+    {W, FROM_GPR, N, 0, 16}, {B, FROM_GPR, N, 0, 8}
 #define GPR8(N) GPR("r" #N, "r" #N "d", "r" #N "w", "r" #N "b", N)
 #define FLAG(NAME, BIT, BITS)                                                  \
     {                                                                          \

@@ -5,7 +5,8 @@ usage: tests/format.py [--write] [FILE...]     default: all .c and .h files
 
 What stands in braces as a list - enumerators, initialisers, compound literals -
 is its author's to arrange: columns that a reader can compare are worth more
-than one item a line. The same goes for a switch whose cases are one line each.
+than one item a line. The same goes for a switch whose cases are one line each, and
+for macros of several lines, which make tables.
 Everything else is formatted as .clang-format says. Without --write, names the
 files that differ and shows how; status 1 if there are any.
 """
@@ -19,6 +20,10 @@ import subprocess
 import sys
 
 FOLDERS = ("emu", "accel", "devices", "monitor", "tests", "guests")
+# A row of macros at file scope, which clang-format would take for the beginning
+# of the declaration that follows: it is shown a comment instead.
+MACRO_ROW = re.compile(r"\s*[A-Z][A-Z0-9_]+\([^;{}]*\)[ \t]*$")
+STAND_IN = "// row of macros "
 CASE = re.compile(r"\s*(case\b.*|default)\s*:\s*[^\s/].*;")
 
 
@@ -64,6 +69,8 @@ def code_lines(text):
     for number, line in enumerate(text.split("\n"), 1):
         if CASE.match(line):
             table.add(number)
+        if line.endswith("\\"):
+            table.update((number, number + 1))
     ranges, start = [], None
     for number in range(1, count + 2):
         if number <= count and number not in table:
@@ -74,11 +81,35 @@ def code_lines(text):
     return ranges
 
 
+def hide_rows(text):
+    """The text with comments for rows of macros, and the rows."""
+    shown, rows, depth = [], [], 0
+    by_line = {}
+    for word, line, _ in tokens(text):
+        by_line[line] = by_line.get(line, 0) + (word == "{") - (word == "}")
+    for number, line in enumerate(text.split("\n"), 1):
+        before = shown[-1] if shown else ""
+        if (depth == 0 and MACRO_ROW.match(line) and
+                not before.endswith(("\\", ",", "("))):
+            shown.append(f"{STAND_IN}{len(rows)}")
+            rows.append(line)
+        else:
+            shown.append(line)
+        depth += by_line.get(number, 0)
+    return "\n".join(shown), rows
+
+
+def show_rows(text, rows):
+    return re.sub(rf"[ \t]*{STAND_IN}(\d+)", lambda m: rows[int(m[1])], text)
+
+
 def formatted(path, text):
+    text, rows = hide_rows(text)
     command = ["clang-format", f"--assume-filename={path}"]
     command += [f"--lines={a}:{b}" for a, b in code_lines(text)]
-    return subprocess.run(command, input=text, stdout=subprocess.PIPE,
+    text = subprocess.run(command, input=text, stdout=subprocess.PIPE,
                           check=True, text=True).stdout
+    return show_rows(text, rows)
 
 
 def sources():

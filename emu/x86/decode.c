@@ -8,12 +8,14 @@
 
 #define OP(MAP, BYTE, PREFIX, EXT, MNEMONIC, O1, O2, O3, HANDLER, READ, WRITE, \
            UNDEFINED, ATTRIBUTES)                                              \
-    {MAP,     BYTE, PREFIX, EXT,   MNEMONIC,  {O1, O2, O3}, 0,                 \
-     HANDLER, NULL, READ,   WRITE, UNDEFINED, ATTRIBUTES,   #HANDLER},
+    {MAP,  BYTE,  PREFIX,    EXT,        MNEMONIC, {O1, O2, O3},               \
+     0,    HANDLER, NULL,    READ,       WRITE,    UNDEFINED,                  \
+     ATTRIBUTES, #HANDLER},
 #define OPS(MAP, BYTE, PREFIX, EXT, MNEMONIC, O1, O2, O3, SELECT, PARAMETER,   \
             READ, WRITE, UNDEFINED, ATTRIBUTES)                                \
-    {MAP,  BYTE,   PREFIX, EXT,   MNEMONIC,  {O1, O2, O3}, PARAMETER,          \
-     NULL, SELECT, READ,   WRITE, UNDEFINED, ATTRIBUTES,   #SELECT},
+    {MAP,       BYTE, PREFIX, EXT,  MNEMONIC, {O1, O2, O3},                    \
+     PARAMETER, NULL, SELECT, READ, WRITE,    UNDEFINED,                       \
+     ATTRIBUTES, #SELECT},
 const struct opcode opcodes[] = {
 #include "emu/x86/opcodes.def"
 };

@@ -101,10 +101,8 @@ ALWAYS_INLINE const struct uop *alu_slow(UOP_ARGS, enum alu op,
 }
 
 #define EACH_ALU(DO)                                                           \
-    DO(ALU_ADD)                                                                \
-    DO(ALU_OR)                                                                 \
-    DO(ALU_ADC) DO(ALU_SBB) DO(ALU_AND) DO(ALU_SUB) DO(ALU_XOR) DO(ALU_CMP)    \
-        DO(ALU_TEST)
+    DO(ALU_ADD) DO(ALU_OR) DO(ALU_ADC) DO(ALU_SBB) DO(ALU_AND) DO(ALU_SUB)     \
+    DO(ALU_XOR) DO(ALU_CMP) DO(ALU_TEST)
 
 #define REGISTER(W, OP)                                                        \
     static const struct uop *OP##_rr_##W(UOP_ARGS)                             \

@@ -181,8 +181,8 @@ ALWAYS_INLINE uint64_t imul(unsigned w, uint64_t a, uint64_t b, uint64_t *fa,
 #define IMUL_W(W, ...)                                                         \
     static const struct uop *imul_rr_##W(UOP_ARGS)                             \
     {                                                                          \
-        uint64_t v = imul(W, quick_get(c, u->reg, W), quick_get(c, u->rm, W),  \
-                          &fa, &fb);                                           \
+        uint64_t v = imul(W, quick_get(c, u->reg, W),                          \
+                          quick_get(c, u->rm, W), &fa, &fb);                   \
         reg_set(c, u->reg, v, W);                                              \
         return uop_next(c, u, fa, fb, budget);                                 \
     }                                                                          \

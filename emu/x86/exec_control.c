@@ -64,12 +64,12 @@ uop_fn *select_jmp(const struct insn *i, uint32_t mode)
             return uop_branch(c, u, fa, fb, budget);                           \
         return uop_next(c, u, fa, fb, budget);                                 \
     }
-JCC(0)
-JCC(1)
-JCC(2) JCC(3) JCC(4) JCC(5) JCC(6) JCC(7) JCC(8) JCC(9) JCC(10) JCC(11) JCC(12)
-    JCC(13) JCC(14) JCC(15)
+/* clang-format off */
+JCC(0) JCC(1) JCC(2) JCC(3) JCC(4) JCC(5) JCC(6) JCC(7)
+JCC(8) JCC(9) JCC(10) JCC(11) JCC(12) JCC(13) JCC(14) JCC(15)
+/* clang-format on */
 
-        uop_fn *select_jcc(const struct insn *i, uint32_t mode)
+uop_fn *select_jcc(const struct insn *i, uint32_t mode)
 {
     (void)mode;
     static uop_fn *const table[16] = {

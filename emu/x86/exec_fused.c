@@ -65,11 +65,9 @@ ALWAYS_INLINE const struct uop *fused(UOP_ARGS, enum alu op, unsigned w,
         return fused(c, u, fa, fb, budget, OP, W, true, CC);                   \
     }
 #define EACH_CC(DO, OP)                                                        \
-    DO(OP, 0)                                                                  \
-    DO(OP, 1)                                                                  \
-    DO(OP, 2) DO(OP, 3) DO(OP, 4) DO(OP, 5) DO(OP, 6) DO(OP, 7) DO(OP, 8)      \
-        DO(OP, 9) DO(OP, 10) DO(OP, 11) DO(OP, 12) DO(OP, 13) DO(OP, 14)       \
-            DO(OP, 15)
+    DO(OP, 0) DO(OP, 1) DO(OP, 2) DO(OP, 3) DO(OP, 4) DO(OP, 5) DO(OP, 6)      \
+    DO(OP, 7) DO(OP, 8) DO(OP, 9) DO(OP, 10) DO(OP, 11) DO(OP, 12)             \
+    DO(OP, 13) DO(OP, 14) DO(OP, 15)
 /* Those that a result alone decides. */
 #define RESULT_CC(DO, OP) DO(OP, 4) DO(OP, 5) DO(OP, 8) DO(OP, 9)
 #define ALL(OP, CC) EACH_WIDTH(FORMS, OP, CC)

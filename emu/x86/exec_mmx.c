@@ -82,8 +82,9 @@ ALWAYS_INLINE bool mmx_quick_load(const struct cpu *c, const struct uop *u,
     {                                                                          \
         if (UNLIKELY(c->fpu.fsw & FSW_ES))                                     \
             return NAME##_slow(c, u, fa, fb, budget);                          \
-        return mmx_finish(c, u, fa, fb, budget,                                \
-                          NAME##_body(mmx_get(c, u->reg), mmx_get(c, u->rm))); \
+        return mmx_finish(                                                     \
+            c, u, fa, fb, budget,                                              \
+            NAME##_body(mmx_get(c, u->reg), mmx_get(c, u->rm)));               \
     }                                                                          \
     EACH_EA(MEMORY, NAME, SIZE)
 MMX_LIST(HANDLERS)
@@ -187,7 +188,8 @@ const struct uop *op_emms(UOP_ARGS)
         uop_sync(c, u, fa, fb, budget);                                        \
         mmx_check(c);                                                          \
         mmx_enter(c);                                                          \
-        mmx_set(c, u->rm, NAME##_body(mmx_get(c, u->rm), (uint8_t)u->imm));    \
+        mmx_set(c, u->rm,                                                      \
+                NAME##_body(mmx_get(c, u->rm), (uint8_t)u->imm));              \
         return uop_resume(c, u);                                               \
     }
 MMX_SHIFT_LIST(SHIFT)

@@ -183,11 +183,9 @@ MOVX_ALL(MOVX_SXD)
 uop_fn *select_movx(const struct insn *i, uint32_t mode)
 {
 #define MOVX_ROW(HOW)                                                          \
-    [HOW] = {                                                                  \
-        {HOW##_rr_2, HOW##_rr_4, HOW##_rr_8},                                  \
-        {KINDS(HOW##_rm_2, HOW##_slow), KINDS(HOW##_rm_4, HOW##_slow),         \
-         KINDS(HOW##_rm_8, HOW##_slow)}                                        \
-    }
+    [HOW] = {{HOW##_rr_2, HOW##_rr_4, HOW##_rr_8},                             \
+             {KINDS(HOW##_rm_2, HOW##_slow), KINDS(HOW##_rm_4, HOW##_slow),    \
+              KINDS(HOW##_rm_8, HOW##_slow)}}
     static const struct {
         uop_fn *reg[3];
         uop_fn *mem[3][EA_KINDS + 1];
@@ -383,10 +381,8 @@ ALWAYS_INLINE const struct uop *cmov_mem(UOP_ARGS, unsigned cc)
         return uop_resume(c, u);                                               \
     }
 #define EACH_CC(DO)                                                            \
-    DO(0)                                                                      \
-    DO(1)                                                                      \
-    DO(2) DO(3) DO(4) DO(5) DO(6) DO(7) DO(8) DO(9) DO(10) DO(11) DO(12)       \
-        DO(13) DO(14) DO(15)
+    DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7) DO(8) DO(9) DO(10) DO(11)  \
+    DO(12) DO(13) DO(14) DO(15)
 EACH_CC(CC_HANDLERS)
 
 uop_fn *select_cmov(const struct insn *i, uint32_t mode)

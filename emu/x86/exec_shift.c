@@ -171,9 +171,8 @@ ALWAYS_INLINE const struct uop *shift_mem(UOP_ARGS, enum shift op, unsigned w,
         return shift_reg_imm(c, u, fa, fb, budget, OP, W, true);               \
     }
 #define EACH_SHIFT(DO)                                                         \
-    DO(SHIFT_ROL)                                                              \
-    DO(SHIFT_ROR)                                                              \
-    DO(SHIFT_RCL) DO(SHIFT_RCR) DO(SHIFT_SHL) DO(SHIFT_SHR) DO(SHIFT_SAR)
+    DO(SHIFT_ROL) DO(SHIFT_ROR) DO(SHIFT_RCL) DO(SHIFT_RCR) DO(SHIFT_SHL)      \
+    DO(SHIFT_SHR) DO(SHIFT_SAR)
 #define ALL_FORMS(OP) EACH_WIDTH(FORMS, OP)
 EACH_SHIFT(ALL_FORMS)
 #define EACH_PLAIN(DO)                                                         \

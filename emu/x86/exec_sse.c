@@ -64,10 +64,10 @@ BLEND_VARIABLE(BLENDVPD)
  * ------------------ */
 
 #define LANES(I, BITS, ONE)                                                    \
-    (((uint64_t)((I)&3) * (ONE)) | ((uint64_t)((I) >> 2 & 3) * (ONE)) << (BITS))
+    (((uint64_t)((I) & 3) * (ONE)) | ((uint64_t)((I) >> 2 & 3) * (ONE)) << (BITS))
 #define WORDS(I)                                                               \
-    (0x0100010001000100u +                                                     \
-     (LANES(I, 16, 0x0202u) | LANES((I) >> 4, 16, 0x0202u) << 32))
+    (0x0100010001000100u + (LANES(I, 16, 0x0202u) |                            \
+                            LANES((I) >> 4, 16, 0x0202u) << 32))
 const uint64_t sse_word_shuffle[256] = {TABLE_256(WORDS)};
 
 /* Two dwords by four bits. */
@@ -210,14 +210,14 @@ SSE_BODY(PSLLDQ)
     {                                                                          \
         uop_sync(c, u, fa, fb, budget);                                        \
         sse_check(c);                                                          \
-        xmm_set(c, u->rm,                                                      \
-                NAME##_body(xmm_get(c, u->rm), B, c, (uint8_t)u->imm));        \
+        xmm_set(c, u->rm, NAME##_body(xmm_get(c, u->rm), B, c,                 \
+                                      (uint8_t)u->imm));                       \
         return uop_resume(c, u);                                               \
     }                                                                          \
     static const struct uop *NAME##_imm(UOP_ARGS)                              \
     {                                                                          \
-        xmm_set(c, u->rm,                                                      \
-                NAME##_body(xmm_get(c, u->rm), B, c, (uint8_t)u->imm));        \
+        xmm_set(c, u->rm, NAME##_body(xmm_get(c, u->rm), B, c,                 \
+                                      (uint8_t)u->imm));                       \
         return uop_next(c, u, fa, fb, budget);                                 \
     }
 /* The others take their count from a register: any value above the width has

@@ -113,7 +113,8 @@ COMPARE(fucom, "fucompp")
             return SLOW;                                                       \
         __asm__ volatile("fldt %5\n\tfldt %4\n\t" INSN                         \
                          " %%st(1), %%st\n\tfnstsw %0\n\tfstp %%st(0)"         \
-                         : "=a"(status), "=@ccz"(zf), "=@ccp"(pf), "=@ccc"(cf) \
+                         : "=a"(status), "=@ccz"(zf), "=@ccp"(pf),             \
+                           "=@ccc"(cf)                                         \
                          : "m"(*(struct f80 *)fpu_st(c, 0)),                   \
                            "m"(*(struct f80 *)fpu_st(c, STI)));                \
         fpu_status(c, status, 0);                                              \

@@ -146,9 +146,10 @@ ALWAYS_INLINE uint64_t alu(enum alu op, unsigned w, uint64_t a, uint64_t b,
 
 /* OP for each operand width. */
 #define EACH_WIDTH(DO, ...)                                                    \
-    DO(1, __VA_ARGS__) DO(2, __VA_ARGS__) DO(4, __VA_ARGS__) DO(8, __VA_ARGS__)
+    DO(1, __VA_ARGS__) DO(2, __VA_ARGS__) DO(4, __VA_ARGS__)                   \
+    DO(8, __VA_ARGS__)
 #define EACH_EA(DO, ...)                                                       \
-    DO(EA_BASE, __VA_ARGS__)                                                   \
-    DO(EA_SIB, __VA_ARGS__) DO(EA_SEG, __VA_ARGS__) DO(EA_FLAT32, __VA_ARGS__)
+    DO(EA_BASE, __VA_ARGS__) DO(EA_SIB, __VA_ARGS__) DO(EA_SEG, __VA_ARGS__)   \
+    DO(EA_FLAT32, __VA_ARGS__)
 
 #endif

@@ -119,11 +119,8 @@ static inline uop_fn *sse_choose(const struct sse_forms *f,
     SSE_MEMORY(EA_FLAT32, NAME, SIZE, ALIGNED)
 #define SSE_FORMS(NAME)                                                        \
     {                                                                          \
-        NAME##_reg,                                                            \
-        {                                                                      \
-            NAME##_EA_BASE, NAME##_EA_SIB, NAME##_EA_SEG, NAME##_EA_FLAT32,    \
-                NAME##_slow                                                    \
-        }                                                                      \
+        NAME##_reg, {NAME##_EA_BASE, NAME##_EA_SIB, NAME##_EA_SEG,             \
+                     NAME##_EA_FLAT32, NAME##_slow }                           \
     }
 
 /* Instructions without exceptions, and with them. */

@@ -27,7 +27,8 @@
         __m128i b;                                                             \
         if (!sse_quick_load(c, u, KIND, W, false, &b))                         \
             return NAME##_##W##_slow(c, u, fa, fb, budget);                    \
-        xmm_set(c, u->reg, NAME##_##W##_body(xmm_get(c, u->reg), b, c, 0));    \
+        xmm_set(c, u->reg,                                                     \
+                NAME##_##W##_body(xmm_get(c, u->reg), b, c, 0));               \
         return uop_next(c, u, fa, fb, budget);                                 \
     }
 #define FROM_GPR(NAME, W, SUFFIX, TYPE)                                        \
@@ -37,14 +38,15 @@
         uop_sync(c, u, fa, fb, budget);                                        \
         sse_check(c);                                                          \
         __m128i b = xmm_from(uop_get_rm(c, u, W));                             \
-        xmm_set(c, u->reg,                                                     \
-                sse_run(c, NAME##_##W##_body, xmm_get(c, u->reg), b, 0));      \
+        xmm_set(c, u->reg, sse_run(c, NAME##_##W##_body, xmm_get(c, u->reg),   \
+                                   b, 0));                                     \
         return uop_resume(c, u);                                               \
     }                                                                          \
     static const struct uop *NAME##_##W##_reg(UOP_ARGS)                        \
     {                                                                          \
         __m128i b = xmm_from(c->r[u->rm]);                                     \
-        xmm_set(c, u->reg, NAME##_##W##_body(xmm_get(c, u->reg), b, c, 0));    \
+        xmm_set(c, u->reg,                                                     \
+                NAME##_##W##_body(xmm_get(c, u->reg), b, c, 0));               \
         return uop_next(c, u, fa, fb, budget);                                 \
     }                                                                          \
     EACH_EA(FROM_GPR_KIND, NAME, W)

@@ -169,11 +169,9 @@ EACH_EA(LOAD_KIND, 8)
 
 #define LOAD_ROW(W)                                                            \
     {                                                                          \
-        to_xmm_##W,                                                            \
-        {                                                                      \
-            to_xmm_##W##_EA_BASE, to_xmm_##W##_EA_SIB, to_xmm_##W##_EA_SEG,    \
-                to_xmm_##W##_EA_FLAT32, to_xmm_slow                            \
-        }                                                                      \
+        to_xmm_##W, {to_xmm_##W##_EA_BASE, to_xmm_##W##_EA_SIB,                \
+                     to_xmm_##W##_EA_SEG, to_xmm_##W##_EA_FLAT32,              \
+                     to_xmm_slow }                                             \
     }
 static const struct sse_forms loads[2] = {LOAD_ROW(4), LOAD_ROW(8)};
 

@@ -31,7 +31,8 @@ struct uop;
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
 #define UOP_ARGS                                                               \
-    struct cpu *c, const struct uop *u, uint64_t fa, uint64_t fb, int64_t budget
+    struct cpu *c, const struct uop *u, uint64_t fa, uint64_t fb,              \
+        int64_t budget
 typedef const struct uop *uop_fn(UOP_ARGS);
 
 struct uop {

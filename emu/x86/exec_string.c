@@ -164,7 +164,7 @@ static NOINLINE uint64_t stos_chunk(const struct string *s, uint64_t count)
 /* Leaves with rip still at the instruction, which has not retired. */
 static const struct uop *interrupted(struct cpu *c, const struct uop *u)
 {
-    c->budget -= u->n;
+    c->budget -= u->n + 1; /* or a slice might never end, as with faults */
     return NULL;
 }
 

@@ -111,8 +111,7 @@ static int why(struct monitor *mon, const struct arg *args)
     return look_why(current(mon), mon->out, mon->symbols);
 }
 
-/* --- memory
- * -------------------------------------------------------------------- */
+/* --- memory --------------------------------------------------------------- */
 
 /* "/8xb ADDR", "/8xb" or "ADDR": the format sticks to the command's name. */
 static int examine(struct monitor *mon, const char *text, enum look_space space)

@@ -58,8 +58,7 @@ static const struct {
 };
 #define BINARY_COUNT (sizeof(binary) / sizeof(binary[0]))
 
-/* --- names ------------------------------------------------------------------
- */
+/* --- names ---------------------------------------------------------------- */
 
 enum source {
     FROM_GPR,  /* index: enum reg; low: first bit */

@@ -95,8 +95,7 @@ int look_disassemble(struct cpu *c, FILE *out, const struct symbols *symbols,
     return result;
 }
 
-/* --- the stack ---------------------------------------------------------------
- */
+/* --- the stack ------------------------------------------------------------ */
 
 static unsigned word_size(const struct cpu *c)
 {

@@ -33,8 +33,7 @@ bool look_field(const struct device *dev, const char *name, uint32_t element,
     return false;
 }
 
-/* --- buses -------------------------------------------------------------------
- */
+/* --- buses ---------------------------------------------------------------- */
 
 static void print_bus(const struct bus *bus, FILE *out)
 {
@@ -62,8 +61,7 @@ void look_mtree(struct machine *m, FILE *out)
     print_bus(&m->io, out);
 }
 
-/* --- devices
- * ------------------------------------------------------------------ */
+/* --- devices -------------------------------------------------------------- */
 
 void look_device_list(struct machine *m, FILE *out)
 {
@@ -106,8 +104,7 @@ int look_device(struct machine *m, FILE *out, const char *name)
     return 0;
 }
 
-/* --- interrupt controllers
- * ------------------------------------------------------ */
+/* --- interrupt controllers ------------------------------------------------ */
 
 /* "name=value", or that it cannot be seen. */
 static void print_field(const struct device *dev, FILE *out, const char *label,
@@ -233,8 +230,7 @@ void look_ioapic(struct machine *m, FILE *out)
                 have && lines >> i & 1 ? " asserted" : "");
 }
 
-/* --- PCI
- * ------------------------------------------------------------------------ */
+/* --- PCI ------------------------------------------------------------------ */
 
 /* Configuration space of a function: a 256-byte field whose name ends so. */
 static const uint8_t *config_space(const struct device *dev)
@@ -301,8 +297,7 @@ void look_pci(struct machine *m, FILE *out)
         fprintf(out, "no PCI functions on this board\n");
 }
 
-/* --- the machine
- * ------------------------------------------------------------------ */
+/* --- the machine ---------------------------------------------------------- */
 
 void look_timers(struct machine *m, FILE *out)
 {

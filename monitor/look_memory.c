@@ -20,8 +20,7 @@
 #define MAX_SEARCH (UINT64_C(4) << 30)
 #define PAGE UINT64_C(4096)
 
-/* --- bytes -----------------------------------------------------------------
- */
+/* --- bytes ---------------------------------------------------------------- */
 
 /* Host bytes from addr to the end of its page at most; NULL: not there. */
 static uint8_t *page_at(struct cpu *c, enum look_space space, uint64_t addr,
@@ -78,8 +77,7 @@ size_t look_write(struct cpu *c, enum look_space space, uint64_t addr,
     return done;
 }
 
-/* --- x ----------------------------------------------------------------------
- */
+/* --- x -------------------------------------------------------------------- */
 
 bool look_parse_format(const char *text, struct look_format *f, FILE *out)
 {
@@ -234,8 +232,7 @@ int look_examine(struct cpu *c, FILE *out, const struct symbols *symbols,
     return result;
 }
 
-/* --- search -----------------------------------------------------------------
- */
+/* --- search --------------------------------------------------------------- */
 
 /* "text" or hexadecimal bytes. Returns their number, 0 when it is neither. */
 static size_t parse_pattern(const char *text, uint8_t *bytes)
@@ -338,8 +335,7 @@ int look_search(struct cpu *c, FILE *out, enum look_space space, uint64_t addr,
     return s.matches ? 0 : -1;
 }
 
-/* --- files ------------------------------------------------------------------
- */
+/* --- files ---------------------------------------------------------------- */
 
 int look_save(struct cpu *c, FILE *out, enum look_space space, uint64_t addr,
               uint64_t size, const char *path)

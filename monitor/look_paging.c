@@ -11,6 +11,7 @@
 #include "monitor/look.h"
 
 #include "emu/x86/mmu.h"
+#include "emu/x86/system.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -28,8 +29,7 @@ enum {
 #define MAX_ENTRIES (UINT64_C(1) << 24) /* looked at by info mem, info tlb */
 #define MAX_LINES 2000u
 
-/* --- one address -----------------------------------------------------------
- */
+/* --- one address ---------------------------------------------------------- */
 
 /* Reads the entry and notes it as the next level. False: the walk ends. */
 static bool step(struct cpu *c, struct look_path *p, const char *name,
@@ -137,11 +137,6 @@ static bool path_pae(struct cpu *c, uint64_t linear, struct look_path *p)
     return (last(p) & PTE_P) && path_pde(c, linear, p);
 }
 
-static bool is_canonical(uint64_t linear)
-{
-    return (uint64_t)((int64_t)(linear << 16) >> 16) == linear;
-}
-
 bool look_path(struct cpu *c, uint64_t linear, struct look_path *p)
 {
     *p = (struct look_path){.entry_size = 8, .page_size = 4096};
@@ -152,7 +147,7 @@ bool look_path(struct cpu *c, uint64_t linear, struct look_path *p)
         p->gpa = linear;
         return true;
     }
-    if (c->long_mode && !is_canonical(linear)) {
+    if (c->long_mode && !canonical(linear)) {
         p->end = LOOK_NOT_CANONICAL;
         return false;
     }
@@ -301,8 +296,7 @@ int look_walk(struct cpu *c, FILE *out, uint64_t linear)
     return 0;
 }
 
-/* --- all mappings ----------------------------------------------------------
- */
+/* --- all mappings --------------------------------------------------------- */
 
 struct visit {
     struct cpu *c;

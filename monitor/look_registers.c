@@ -146,8 +146,7 @@ void look_control(struct cpu *c, FILE *out)
             (cpu_get_eflags(c) >> 12) & 3);
 }
 
-/* --- segments ---------------------------------------------------------------
- */
+/* --- segments ------------------------------------------------------------- */
 
 static void print_segment(const struct cpu *c, FILE *out, const char *name,
                           const struct segment *s, bool system)
@@ -199,8 +198,7 @@ void look_segments(struct cpu *c, FILE *out)
                      "have no effect\n");
 }
 
-/* --- FPU, SSE ----------------------------------------------------------------
- */
+/* --- FPU, SSE ------------------------------------------------------------- */
 
 static double extended(uint64_t mantissa, uint16_t exponent)
 {
@@ -272,8 +270,7 @@ void look_sse(struct cpu *c, FILE *out)
         fprintf(out, "CR4.OSFXSR is 0: SSE instructions raise #UD\n");
 }
 
-/* --- debug registers, MSRs
- * ---------------------------------------------------- */
+/* --- debug registers, MSRs ------------------------------------------------ */
 
 void look_debug_registers(struct cpu *c, FILE *out)
 {

@@ -42,8 +42,7 @@ const char *look_vector_name(unsigned vector)
                                                      : "interrupt";
 }
 
-/* --- reading
- * ------------------------------------------------------------------ */
+/* --- reading -------------------------------------------------------------- */
 
 static enum look_descriptor_state read_entry(struct cpu *c, uint64_t base,
                                              uint32_t limit, uint32_t offset,
@@ -109,8 +108,7 @@ enum look_descriptor_state look_gate(struct cpu *c, unsigned vector,
                       gate);
 }
 
-/* --- printing
- * ------------------------------------------------------------------ */
+/* --- printing ------------------------------------------------------------- */
 
 static bool is_gate(const struct look_descriptor *d)
 {
@@ -245,8 +243,7 @@ void look_ldt(struct cpu *c, FILE *out)
         print_table(c, out, "LDT", c->ldtr.base, c->ldtr.limit, 4);
 }
 
-/* --- vectors
- * -------------------------------------------------------------------- */
+/* --- vectors -------------------------------------------------------------- */
 
 static void print_ivt(struct cpu *c, FILE *out, uint64_t base, uint32_t limit)
 {
@@ -308,8 +305,7 @@ void look_idt(struct cpu *c, FILE *out, const struct symbols *symbols)
     fprintf(out, "%u entries are all zero\n", empty);
 }
 
-/* --- TSS
- * ------------------------------------------------------------------------ */
+/* --- TSS ------------------------------------------------------------------ */
 
 static uint64_t tss_get(const uint8_t *tss, unsigned at, unsigned size)
 {

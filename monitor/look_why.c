@@ -39,8 +39,7 @@ static bool has_error_code(unsigned vector)
            vector == VEC_AC;
 }
 
-/* --- the scene
- * ------------------------------------------------------------------ */
+/* --- the scene ------------------------------------------------------------ */
 
 static uint64_t gate_offset(const struct look_descriptor *d)
 {
@@ -117,8 +116,7 @@ static void set_scene(struct scene *s)
         (void)snprintf(s->text, sizeof(s->text), "(not memory)");
 }
 
-/* --- page faults
- * ------------------------------------------------------------------ */
+/* --- page faults ---------------------------------------------------------- */
 
 static void why_page_fault(struct scene *s)
 {
@@ -149,8 +147,7 @@ static void why_page_fault(struct scene *s)
                         "or the TLB held an older entry.\n");
 }
 
-/* --- selectors
- * --------------------------------------------------------------------- */
+/* --- selectors ------------------------------------------------------------ */
 
 static void why_gate(struct scene *s, unsigned vector)
 {
@@ -245,8 +242,7 @@ static void why_selector(struct scene *s, uint32_t error)
     }
 }
 
-/* --- #GP(0), #SS(0)
- * ------------------------------------------------------------------ */
+/* --- #GP(0), #SS(0) ------------------------------------------------------- */
 
 /* Instructions that need CPL 0, or IOPL, by mnemonic (SDM 3A 5.9). */
 static bool privileged(const struct scene *s)
@@ -373,8 +369,7 @@ static void why_general(struct scene *s)
             look_vector_name(s->event->reason));
 }
 
-/* --- all vectors
- * ----------------------------------------------------------------------- */
+/* --- all vectors ---------------------------------------------------------- */
 
 static void why_other(struct scene *s)
 {
@@ -443,8 +438,7 @@ static void explain(struct cpu *c, FILE *out, const struct symbols *symbols,
         why_other(&s);
 }
 
-/* --- the ledger
- * ------------------------------------------------------------------------ */
+/* --- the ledger ----------------------------------------------------------- */
 
 #define SHOWN 6u /* as many as a triple fault can well have */
 

@@ -3,6 +3,7 @@
 #include "accel/interp/build.h"
 
 #include "emu/machine.h"
+#include "emu/x86/system.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -80,8 +81,7 @@ static const struct uop *block_stale(UOP_ARGS)
     return NULL;
 }
 
-/* --- keeping ---------------------------------------------------------------
- */
+/* --- keeping -------------------------------------------------------------- */
 
 static uint64_t granule_mask(unsigned first_byte, unsigned last_byte)
 {
@@ -188,7 +188,7 @@ struct code_block *block_find(struct block_cache *cache, struct cpu *c,
     uint8_t *host;
     if (block_limit_left(c, c->rip) == 0)
         cpu_gp(c);
-    if (cpu_64bit(c) && (uint64_t)((int64_t)(c->rip << 16) >> 16) != c->rip)
+    if (cpu_64bit(c) && !canonical(c->rip))
         cpu_gp(c);
     s.gpa = mmu_fetch_page(c, s.linear, &host) | (s.linear & (PAGE - 1));
     s.host = host ? host + (s.gpa & (PAGE - 1)) : NULL;
@@ -250,8 +250,7 @@ void block_link(struct block_cache *cache, const struct uop *from,
     site->from->link = to->uops;
 }
 
-/* --- dropping ----------------------------------------------------------------
- */
+/* --- dropping ------------------------------------------------------------- */
 
 static void remove_from_page(struct block_cache *cache, struct code_block *b,
                              unsigned list, uint64_t page)

@@ -16,7 +16,7 @@ static const struct uop *block_end(UOP_ARGS)
     /* Not a branch: running past CS's limit is a fault of the next fetch. */
     uint64_t next = uop_next_rip(c, u);
     bool same_page = next - c->r[R_IPPAGE] < PAGE;
-    const struct jump *j = &c->jump[(next ^ (next >> 12)) % JUMP_CACHE];
+    const struct jump *j = jump_slot(c, next);
     if (!same_page && j->rip == next && j->key == c->jump_key &&
         left >= BLOCK_MAX)
         return uop_jump(c, u, fa, fb, budget, next);

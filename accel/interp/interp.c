@@ -99,8 +99,7 @@ static void interp_kick(void *self)
             in->machine->cpu[n]->pending |= PENDING_LEAVE;
 }
 
-/* --- running -----------------------------------------------------------------
- */
+/* --- running -------------------------------------------------------------- */
 
 static void enter(struct cpu *c, const struct code_block *b)
 {
@@ -181,8 +180,7 @@ static void run_block(struct interp *in, struct cpu *c)
     enter_single(c, block_find(&in->cache, c, 1));
 }
 
-/* --- single steps and breakpoints -------------------------------------------
- */
+/* --- single steps and breakpoints ----------------------------------------- */
 
 /* DR6 bits of instruction breakpoints that stand at rip. */
 static uint64_t code_breakpoints(const struct cpu *c)
@@ -255,8 +253,7 @@ static void run_single(struct interp *in, struct cpu *c, bool after_ss)
         c->pending |= PENDING_TRAP;
 }
 
-/* --- between instructions ----------------------------------------------------
- */
+/* --- between instructions ------------------------------------------------- */
 
 static bool take_interrupt(struct cpu *c)
 {

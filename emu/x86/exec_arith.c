@@ -7,8 +7,7 @@
  */
 #include "emu/x86/quick.h"
 
-/* --- INC DEC NEG NOT ---------------------------------------------------------
- */
+/* --- INC DEC NEG NOT ------------------------------------------------------ */
 
 ALWAYS_INLINE uint64_t unary(enum unary op, unsigned w, uint64_t a,
                              uint64_t *fa, uint64_t *fb)
@@ -111,8 +110,7 @@ uop_fn *select_unary(const struct insn *i, uint32_t mode)
                      : table[op].reg[w];
 }
 
-/* --- MUL, IMUL, DIV, IDIV
- * ------------------------------------------------------ */
+/* --- MUL, IMUL, DIV, IDIV ------------------------------------------------- */
 
 __extension__ typedef unsigned __int128 u128;
 __extension__ typedef __int128 i128;
@@ -291,8 +289,7 @@ const struct uop *op_idiv(UOP_ARGS)
     return uop_resume(c, u);
 }
 
-/* --- bits
- * ------------------------------------------------------------------------ */
+/* --- bits ----------------------------------------------------------------- */
 
 ALWAYS_INLINE uint64_t change_bit(enum bt op, uint64_t v, unsigned n)
 {
@@ -420,21 +417,7 @@ COUNTING(op_bsf, bit_scan, true, 0)
 COUNTING(op_bsr, bit_scan, false, 0)
 COUNTING(op_popcnt, popcnt, false, 0x100)
 
-/* --- XADD, CMPXCHG
- * ------------------------------------------------------------------ */
-
-static void add_flags(struct cpu *c, unsigned w, uint64_t a, uint64_t b,
-                      uint64_t result)
-{
-    c->fa = sign_extend(result, w);
-    c->fb = carries(trunc_to((a & b) | ((a | b) & ~result), w), w);
-}
-static void compare_flags(struct cpu *c, unsigned w, uint64_t a, uint64_t b)
-{
-    uint64_t result = trunc_to(a - b, w);
-    c->fa = sign_extend(result, w);
-    c->fb = carries(trunc_to((~a & b) | ((~a | b) & result), w), w);
-}
+/* --- XADD, CMPXCHG -------------------------------------------------------- */
 
 const struct uop *op_xadd(UOP_ARGS)
 {
@@ -456,7 +439,7 @@ const struct uop *op_xadd(UOP_ARGS)
         reg_set(c, u->reg, m, w);
         reg_set(c, u->rm, sum, w);
     }
-    add_flags(c, w, m, r, sum);
+    alu(ALU_ADD, w, m, r, &c->fa, &c->fb);
     return uop_resume(c, u);
 }
 
@@ -479,7 +462,7 @@ const struct uop *op_cmpxchg(UOP_ARGS)
     }
     if (a != m)
         reg_set(c, R_AX, m, w);
-    compare_flags(c, w, a, m);
+    alu(ALU_CMP, w, a, m, &c->fa, &c->fb);
     return uop_resume(c, u);
 }
 
@@ -507,8 +490,7 @@ const struct uop *op_cmpxchg8b(UOP_ARGS)
     return uop_resume(c, u);
 }
 
-/* --- rAX sign extension, flags
- * -------------------------------------------------------- */
+/* --- rAX sign extension, flags -------------------------------------------- */
 
 const struct uop *op_cbw(UOP_ARGS) /* CBW CWDE CDQE */
 {

@@ -6,30 +6,12 @@
 #include "emu/x86/quick.h"
 
 #include "emu/machine.h"
+#include "emu/x86/system.h"
 
 void cpu_sync_clock(struct cpu *c)
 {
     uint64_t left = (uint64_t)c->budget - (c->uop ? c->uop->n : 0u);
     c->machine->clock.instructions = c->run_until - left;
-}
-
-const struct uop *uop_depart(UOP_ARGS, uint64_t target, bool link)
-{
-    if (UNLIKELY((c->mode & MODE_CS_SHORT) && target > c->seg[SEG_CS].limit)) {
-        uop_sync(c, u, fa, fb, budget);
-        cpu_gp(c);
-    }
-    if (UNLIKELY(cpu_64bit(c) &&
-                 (uint64_t)((int64_t)(target << 16) >> 16) != target)) {
-        uop_sync(c, u, fa, fb, budget);
-        cpu_gp(c);
-    }
-    c->fa = fa;
-    c->fb = fb;
-    c->budget = budget - (u->n + 1);
-    c->rip = target;
-    c->link_from = link ? u : NULL;
-    return NULL;
 }
 
 /* Checks that a branch in a short CS stays within it, before anything
@@ -38,12 +20,32 @@ static void check_target(struct cpu *c, uint64_t target)
 {
     if ((c->mode & MODE_CS_SHORT) && target > c->seg[SEG_CS].limit)
         cpu_gp(c);
-    if (cpu_64bit(c) && (uint64_t)((int64_t)(target << 16) >> 16) != target)
+    if (cpu_64bit(c) && !canonical(target))
         cpu_gp(c);
 }
 
-/* --- direct branches -------------------------------------------------------
- */
+const struct uop *uop_depart(UOP_ARGS, uint64_t target, bool link)
+{
+    uop_sync(c, u, fa, fb, budget);
+    check_target(c, target);
+    c->budget = budget - (u->n + 1);
+    c->rip = target;
+    c->link_from = link ? u : NULL;
+    return NULL;
+}
+
+/* Goes on at a checked target behind a slow branch, or leaves if something
+ * came up. */
+static const struct uop *go_to(UOP_ARGS, uint64_t target)
+{
+    if (c->pending) {
+        c->rip = target;
+        return uop_leave(c, u);
+    }
+    return uop_jump(c, u, fa, fb, budget, target);
+}
+
+/* --- direct branches ------------------------------------------------------ */
 
 static const struct uop *jmp_direct(UOP_ARGS)
 {
@@ -103,8 +105,7 @@ const struct uop *op_loop(UOP_ARGS)
     return uop_next(c, u, fa, fb, budget);
 }
 
-/* --- CALL --------------------------------------------------------------------
- */
+/* --- CALL ----------------------------------------------------------------- */
 
 static const struct uop *call_slow(UOP_ARGS)
 {
@@ -180,19 +181,14 @@ static const struct uop *call_rm_slow(UOP_ARGS)
     uint64_t target = uop_get_rm(c, u, u->size);
     check_target(c, target);
     exec_push(c, uop_next_rip(c, u), u->size);
-    if (c->pending) {
-        c->rip = target;
-        return uop_leave(c, u);
-    }
-    return uop_jump(c, u, fa, fb, budget, target);
+    return go_to(c, u, fa, fb, budget, target);
 }
 static const struct uop *call_reg_8(UOP_ARGS)
 {
     void *p;
     uint64_t target = c->r[u->rm];
     uint64_t sp = c->r[R_SP] - 8;
-    if (UNLIKELY((uint64_t)((int64_t)(target << 16) >> 16) != target ||
-                 !tlb_write(c, sp, 8, &p)))
+    if (UNLIKELY(!canonical(target) || !tlb_write(c, sp, 8, &p)))
         return call_rm_slow(c, u, fa, fb, budget);
     host_store(p, uop_next_rip(c, u), 8);
     c->r[R_SP] = sp;
@@ -209,11 +205,7 @@ static const struct uop *jmp_rm_slow(UOP_ARGS)
     uop_sync(c, u, fa, fb, budget);
     uint64_t target = uop_get_rm(c, u, u->size);
     check_target(c, target);
-    if (c->pending) {
-        c->rip = target;
-        return uop_leave(c, u);
-    }
-    return uop_jump(c, u, fa, fb, budget, target);
+    return go_to(c, u, fa, fb, budget, target);
 }
 static const struct uop *jmp_reg(UOP_ARGS)
 {
@@ -246,8 +238,7 @@ uop_fn *select_jmp_rm(const struct insn *i, uint32_t mode)
     return table[i->operand_size == 8][quick_ea_kind(i, mode)];
 }
 
-/* --- RET
- * ------------------------------------------------------------------------ */
+/* --- RET ------------------------------------------------------------------ */
 
 static const struct uop *ret_slow(UOP_ARGS)
 {
@@ -255,11 +246,7 @@ static const struct uop *ret_slow(UOP_ARGS)
     uint64_t target = exec_stack_read(c, 0, u->size);
     check_target(c, target);
     exec_add_sp(c, u->size + u->imm);
-    if (c->pending) {
-        c->rip = target;
-        return uop_leave(c, u);
-    }
-    return uop_jump(c, u, fa, fb, budget, target);
+    return go_to(c, u, fa, fb, budget, target);
 }
 ALWAYS_INLINE const struct uop *ret_quick(UOP_ARGS, unsigned w)
 {
@@ -290,8 +277,7 @@ uop_fn *select_ret(const struct insn *i, uint32_t mode)
     return w == 8 ? ret_8 : w == 4 ? ret_4 : ret_slow;
 }
 
-/* --- frames
- * ----------------------------------------------------------------------- */
+/* --- frames --------------------------------------------------------------- */
 
 static const struct uop *leave_slow(UOP_ARGS)
 {

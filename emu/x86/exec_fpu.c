@@ -104,8 +104,7 @@ static unsigned state_save(struct cpu *c)
     return raised;
 }
 
-/* --- checks ----------------------------------------------------------------
- */
+/* --- checks --------------------------------------------------------------- */
 
 void fpu_check(struct cpu *c)
 {
@@ -149,8 +148,7 @@ void fpu_control_changed(struct cpu *c)
     fpu_host_fcw(f->fcw);
 }
 
-/* --- the slow handlers -------------------------------------------------------
- */
+/* --- the slow handlers ---------------------------------------------------- */
 
 const struct uop *fpu_slow_register(UOP_ARGS)
 {

@@ -9,8 +9,7 @@
 #include "emu/x86/fpu.h"
 #include "emu/x86/sse.h"
 
-/* --- mm <- mm op mm/m --------------------------------------------------------
- */
+/* --- mm <- mm op mm/m ----------------------------------------------------- */
 
 typedef uint64_t mmx_body(uint64_t a, uint64_t b);
 
@@ -97,8 +96,7 @@ uop_fn *select_mmx(const struct insn *i, uint32_t mode)
     return sse_choose(&handlers[i->opcode->parameter], i, mode, MODE_NO_FPU);
 }
 
-/* --- moves
- * ---------------------------------------------------------------------- */
+/* --- moves ---------------------------------------------------------------- */
 
 /* MOVQ mm, mm/m64 is an operation like the others. */
 ALWAYS_INLINE uint64_t MOVQ_body(uint64_t a, uint64_t b)
@@ -179,8 +177,7 @@ const struct uop *op_emms(UOP_ARGS)
     return uop_resume(c, u);
 }
 
-/* --- with an immediate
- * ------------------------------------------------------------ */
+/* --- with an immediate ---------------------------------------------------- */
 
 #define SHIFT(NAME)                                                            \
     static const struct uop *NAME##_imm(UOP_ARGS)                              \

@@ -117,8 +117,7 @@ uop_fn *select_mov(const struct insn *i, uint32_t mode)
     return imm ? store_imm[w][kind] : to_reg ? load[w][kind] : store[w][kind];
 }
 
-/* --- MOVZX, MOVSX, MOVSXD ---------------------------------------------------
- */
+/* --- MOVZX, MOVSX, MOVSXD ------------------------------------------------- */
 
 ALWAYS_INLINE uint64_t widen(enum movx how, uint64_t v)
 {
@@ -197,8 +196,7 @@ uop_fn *select_movx(const struct insn *i, uint32_t mode)
                      : table[how].reg[w];
 }
 
-/* --- LEA ---------------------------------------------------------------------
- */
+/* --- LEA ------------------------------------------------------------------ */
 
 static const struct uop *lea_any(UOP_ARGS)
 {
@@ -232,8 +230,7 @@ uop_fn *select_lea(const struct insn *i, uint32_t mode)
     return i->index == R_ZERO ? lea_base_8 : lea_sib_8;
 }
 
-/* --- XCHG and the rest
- * ----------------------------------------------------------- */
+/* --- XCHG and the rest ---------------------------------------------------- */
 
 const struct uop *op_xchg(UOP_ARGS)
 {
@@ -333,8 +330,7 @@ const struct uop *op_bswap(UOP_ARGS)
     return uop_next(c, u, fa, fb, budget);
 }
 
-/* --- SETcc, CMOVcc
- * ------------------------------------------------------------------ */
+/* --- SETcc, CMOVcc -------------------------------------------------------- */
 
 ALWAYS_INLINE const struct uop *cmov_reg(UOP_ARGS, unsigned cc, unsigned w)
 {

@@ -203,8 +203,7 @@ uop_fn *select_shift(const struct insn *i, uint32_t mode)
     return table[op][i->memory * 2 + cl][w];
 }
 
-/* --- SHLD, SHRD ------------------------------------------------------------
- */
+/* --- SHLD, SHRD ----------------------------------------------------------- */
 
 /* With 16-bit operands and a count over 16 the result is undefined; Intel
  * processors shift through the concatenation dest:src:dest. */

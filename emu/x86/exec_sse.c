@@ -8,8 +8,7 @@
  */
 #include "emu/x86/sse.h"
 
-/* --- by the host's instruction ---------------------------------------------
- */
+/* --- by the host's instruction -------------------------------------------- */
 
 #define HOST(NAME, SIZE)                                                       \
     SSE_BODY(NAME)                                                             \
@@ -21,8 +20,7 @@
 SSE_INT_LIST(HOST)
 #undef HOST
 
-/* --- moves -------------------------------------------------------------------
- */
+/* --- moves ---------------------------------------------------------------- */
 
 #define SOURCE(NAME, VALUE)                                                    \
     SSE_BODY(NAME)                                                             \
@@ -43,8 +41,7 @@ SOURCE(MOVHLPS, _mm_castps_si128(_mm_movehl_ps(_mm_castsi128_ps(a),
 SOURCE(MOVLHPS, _mm_unpacklo_epi64(a, b))
 #undef SOURCE
 
-/* --- variable blends: the mask is XMM0
- * ---------------------------------------- */
+/* --- variable blends: the mask is XMM0 ------------------------------------ */
 
 #define BLEND_VARIABLE(NAME)                                                   \
     SSE_BODY(NAME)                                                             \
@@ -60,8 +57,7 @@ BLEND_VARIABLE(BLENDVPS)
 BLEND_VARIABLE(BLENDVPD)
 #undef BLEND_VARIABLE
 
-/* --- shuffles: PSHUFB with a mask looked up by the immediate
- * ------------------ */
+/* --- shuffles: PSHUFB with a mask looked up by the immediate -------------- */
 
 #define LANES(I, BITS, ONE)                                                    \
     (((uint64_t)((I) & 3) * (ONE)) | ((uint64_t)((I) >> 2 & 3) * (ONE)) << (BITS))
@@ -153,16 +149,14 @@ SSE_BODY(INSERTPS)
     return a;
 }
 
-/* --- by the host's instruction with that immediate
- * ----------------------------- */
+/* --- by the host's instruction with that immediate ------------------------ */
 
 SSE_SHELF(BLENDPS, 0x0C)
 SSE_SHELF(BLENDPD, 0x0D)
 SSE_SHELF(PBLENDW, 0x0E)
 SSE_SHELF(MPSADBW, 0x42)
 
-/* --- handlers
- * --------------------------------------------------------------------- */
+/* --- handlers ------------------------------------------------------------- */
 
 #define HANDLERS(NAME, SIZE) SSE_INT_HANDLERS(NAME, SIZE, (SIZE) == 16)
 #define UNALIGNED(NAME, SIZE) SSE_INT_HANDLERS(NAME, SIZE, false)
@@ -191,8 +185,7 @@ const struct uop *op_insertps_mem(UOP_ARGS)
     return uop_resume(c, u);
 }
 
-/* --- shifts by an immediate: the destination is ModRM.rm
- * ---------------------------- */
+/* --- shifts by an immediate: the destination is ModRM.rm ------------------ */
 
 SSE_BODY(PSRLDQ)
 {

@@ -164,14 +164,18 @@ static NOINLINE uint64_t stos_chunk(const struct string *s, uint64_t count)
 /* Leaves with rip still at the instruction, which has not retired. */
 static const struct uop *interrupted(struct cpu *c, const struct uop *u)
 {
-    c->budget -= u->n + 1; /* or a slice might never end, as with faults */
+    c->budget -= u->n;
     return NULL;
 }
 
+/* A long repetition asks for the kick itself, so that its slice ends. It costs
+ * no budget: the count of instructions must not depend on what is decoded. */
 static bool wanted_elsewhere(struct cpu *c, unsigned turn)
 {
-    return c->pending || turn >= CHUNKS_A_TURN ||
-           atomic_load_explicit(&c->machine->kicked, memory_order_relaxed);
+    atomic_bool *kicked = &c->machine->kicked;
+    if (turn >= CHUNKS_A_TURN)
+        atomic_store_explicit(kicked, true, memory_order_relaxed);
+    return c->pending || atomic_load_explicit(kicked, memory_order_relaxed);
 }
 
 const struct uop *op_movs(UOP_ARGS)
@@ -215,13 +219,6 @@ const struct uop *op_stos(UOP_ARGS)
 /* The three that go an element at a time share their loop. */
 enum string_op { LODS, CMPS, SCAS };
 
-static void compare(struct cpu *c, unsigned w, uint64_t a, uint64_t b)
-{
-    uint64_t result = trunc_to(a - b, w);
-    c->fa = sign_extend(result, w);
-    c->fb = carries(trunc_to((~a & b) | ((~a | b) & result), w), w);
-}
-
 ALWAYS_INLINE void one_element(const struct string *s, enum string_op op)
 {
     struct cpu *c = s->c;
@@ -236,12 +233,13 @@ ALWAYS_INLINE void one_element(const struct string *s, enum string_op op)
         b = mem_load(c, dest_at(s, false), s->w);
         advance(s, R_SI, 1);
         advance(s, R_DI, 1);
-        compare(c, s->w, a, b);
+        alu(ALU_CMP, s->w, a, b, &c->fa, &c->fb);
         break;
     default:
         b = mem_load(c, dest_at(s, false), s->w);
         advance(s, R_DI, 1);
-        compare(c, s->w, reg_get(c, R_AX, s->w), b);
+        a = reg_get(c, R_AX, s->w);
+        alu(ALU_CMP, s->w, a, b, &c->fa, &c->fb);
         break;
     }
 }

@@ -26,8 +26,7 @@ void fpu_init(struct cpu *c)
     fpu_control_changed(c);
 }
 
-/* --- words ------------------------------------------------------------------
- */
+/* --- words ---------------------------------------------------------------- */
 
 /* The full tag word: valid, zero, special, empty. */
 static uint16_t tag_word(const struct fpu *f)
@@ -61,8 +60,7 @@ static void set_fcw(struct cpu *c, uint64_t fcw)
     c->fpu.fcw = (uint16_t)((fcw & FCW_DEFINED) | FCW_ONE);
 }
 
-/* --- the environment ---------------------------------------------------------
- */
+/* --- the environment ------------------------------------------------------ */
 
 static void put(uint8_t *p, unsigned width, unsigned n, uint64_t value)
 {
@@ -206,8 +204,7 @@ const struct uop *op_frstor(UOP_ARGS)
     return uop_resume(c, u);
 }
 
-/* --- single words
- * -------------------------------------------------------------- */
+/* --- single words --------------------------------------------------------- */
 
 const struct uop *op_fldcw(UOP_ARGS)
 {
@@ -273,8 +270,7 @@ const struct uop *op_fwait(UOP_ARGS)
     return uop_resume(c, u);
 }
 
-/* --- FXSAVE, FXRSTOR
- * ------------------------------------------------------------ */
+/* --- FXSAVE, FXRSTOR ------------------------------------------------------ */
 
 /* Registers that the image holds: eight outside 64-bit mode, none to an OS
  * that does not know of them. */

@@ -23,8 +23,7 @@ static bool can_push(const struct cpu *c)
 #define NEXT fpu_quick_end(c, u, fa, fb, budget)
 #define STI (u->rm & 7u)
 
-/* --- arithmetic
- * ---------------------------------------------------------------- */
+/* --- arithmetic ----------------------------------------------------------- */
 
 /* r = a op b: with a in ST(1) and b in ST(0), DE xx. */
 #define ALU(NAME, CODE)                                                        \
@@ -70,8 +69,7 @@ ALU(fsubr, 0xE1)
 ALU(fdiv, 0xF9)
 ALU(fdivr, 0xF1)
 
-/* --- comparisons
- * ------------------------------------------------------------------ */
+/* --- comparisons ---------------------------------------------------------- */
 
 #define COMPARE(NAME, INSN)                                                    \
     ALWAYS_INLINE const struct uop *NAME(UOP_ARGS, unsigned pops)              \
@@ -129,8 +127,7 @@ COMPARE_EFLAGS(fucomi, "fucomip", false)
 COMPARE_EFLAGS(fcomip, "fcomip", true)
 COMPARE_EFLAGS(fucomip, "fucomip", true)
 
-/* --- moves
- * -------------------------------------------------------------------------- */
+/* --- moves ---------------------------------------------------------------- */
 
 static const struct uop *fld(UOP_ARGS)
 {
@@ -216,8 +213,7 @@ static const struct uop *fabs_(UOP_ARGS)
     return sign(c, u, fa, fb, budget, 0x7FFF, 0);
 }
 
-/* --- functions of ST(0), of ST(0) and ST(1)
- * -------------------------------------------- */
+/* --- functions of ST(0), of ST(0) and ST(1) ------------------------------- */
 
 #define UNARY(NAME, CONDITION)                                                 \
     static const struct uop *NAME(UOP_ARGS)                                    \
@@ -284,8 +280,7 @@ static const struct uop *fscale(UOP_ARGS)
     return NEXT;
 }
 
-/* --- by encoding
- * ------------------------------------------------------------------------ */
+/* --- by encoding ---------------------------------------------------------- */
 
 uop_fn *fpu_quick_register(unsigned fop)
 {

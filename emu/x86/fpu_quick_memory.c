@@ -35,8 +35,7 @@ struct f64 {
 #define FINISH finish(c, u, fa, fb, budget)
 #define ST0 (*(struct f80 *)fpu_st(c, 0))
 
-/* --- ST(0) op= memory, and comparisons with it -------------------------------
- */
+/* --- ST(0) op= memory, and comparisons with it ---------------------------- */
 
 #define ALU_KIND(KIND, INSN, TYPE)                                             \
     static const struct uop *INSN##_##KIND(UOP_ARGS)                           \
@@ -88,8 +87,7 @@ ALU_ALL(f, l, f64)
 ALU_ALL(fi, s, f16)
 ALU_ALL(fi, l, f32)
 
-/* --- loads
- * ---------------------------------------------------------------------- */
+/* --- loads ---------------------------------------------------------------- */
 
 #define LOAD_KIND(KIND, INSN, TYPE)                                            \
     static const struct uop *INSN##_##KIND(UOP_ARGS)                           \
@@ -114,8 +112,7 @@ LOAD(filds, f16)
 LOAD(fildl, f32)
 LOAD(fildll, f64)
 
-/* --- stores
- * ---------------------------------------------------------------------- */
+/* --- stores --------------------------------------------------------------- */
 
 /* Those that do not pop are made of those that do. */
 #define STORE_KIND(KIND, NAME, INSN, TYPE, POPS)                               \
@@ -149,8 +146,7 @@ STORE(fisttps, fisttps, f16, true)
 STORE(fisttpl, fisttpl, f32, true)
 STORE(fisttpll, fisttpll, f64, true)
 
-/* --- by encoding
- * -------------------------------------------------------------------- */
+/* --- by encoding ---------------------------------------------------------- */
 
 #define KINDS(NAME)                                                            \
     {                                                                          \

@@ -207,8 +207,7 @@ static uint64_t next_page(const struct cpu *c, uint64_t linear)
     return c->long_mode ? next : (uint32_t)next;
 }
 
-/* --- accesses --------------------------------------------------------------
- */
+/* --- accesses ------------------------------------------------------------- */
 
 /* Copies within the pages that `place` found; size stays within the page. */
 static void place_read(struct cpu *c, struct place place, void *data,

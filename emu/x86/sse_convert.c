@@ -9,8 +9,7 @@
 
 #define FP_MODES (MODE_NO_SSE | MODE_SSE_TRAPS)
 
-/* --- CVTSI2SS, CVTSI2SD: r/m32 or r/m64 to xmm
- * -------------------------------- */
+/* --- CVTSI2SS, CVTSI2SD: r/m32 or r/m64 to xmm ---------------------------- */
 
 #define FROM_GPR_BODY(NAME, W, SUFFIX, TYPE)                                   \
     SSE_BODY(NAME##_##W)                                                       \
@@ -66,8 +65,7 @@ uop_fn *select_sse_from_gpr(const struct insn *i, uint32_t mode)
                       mode, FP_MODES);
 }
 
-/* --- CVT[T]SS2SI, CVT[T]SD2SI: xmm or memory to r32 or r64
- * ---------------------- */
+/* --- CVT[T]SS2SI, CVT[T]SD2SI: xmm or memory to r32 or r64 ---------------- */
 
 #define TO_GPR_BODY(NAME, W, SUFFIX, TYPE)                                     \
     SSE_BODY(NAME##_##W)                                                       \
@@ -120,8 +118,7 @@ uop_fn *select_sse_to_gpr(const struct insn *i, uint32_t mode)
                       mode, FP_MODES);
 }
 
-/* --- COMISx, UCOMISx
- * --------------------------------------------------------------- */
+/* --- COMISx, UCOMISx ------------------------------------------------------ */
 
 /* ZF, PF and CF as the lazy flags; the others are clear. */
 ALWAYS_INLINE void set_zpc(bool zf, bool pf, bool cf, uint64_t *fa,
@@ -202,8 +199,7 @@ const struct uop *op_ptest(UOP_ARGS)
     return uop_resume(c, u);
 }
 
-/* --- conversions with mm registers: slow only
- * ---------------------------------------- */
+/* --- conversions with mm registers: slow only ----------------------------- */
 
 /* The mm operand or result is in the low half of b, or of what is returned;
  * the host's mm0 does the work. */

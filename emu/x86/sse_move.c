@@ -4,8 +4,7 @@
 #include "emu/x86/fpu.h"
 #include "emu/x86/sse.h"
 
-/* --- stores ------------------------------------------------------------------
- */
+/* --- stores --------------------------------------------------------------- */
 
 /* What is stored: the low bytes of the register, or its high half. */
 ALWAYS_INLINE const uint8_t *
@@ -64,8 +63,7 @@ uop_fn *select_sse_store(const struct insn *i, uint32_t mode)
     return choose_store((enum sse_store)i->opcode->parameter, i, mode);
 }
 
-/* --- the register forms of stores: ModRM.rm is the destination ---------------
- */
+/* --- the register forms of stores: ModRM.rm is the destination ------------ */
 
 /* Names as for loads in SSE_C_LIST: all, the low half (clearing or keeping the
  * rest), the low dword. */
@@ -123,8 +121,7 @@ uop_fn *select_sse_copy(const struct insn *i, uint32_t mode)
     }
 }
 
-/* --- MOVD, MOVQ with a general register or memory
- * ------------------------------ */
+/* --- MOVD, MOVQ with a general register or memory ------------------------- */
 
 static const struct uop *to_xmm_slow(UOP_ARGS)
 {
@@ -190,8 +187,7 @@ uop_fn *select_movd_from_xmm(const struct insn *i, uint32_t mode)
     return wide ? from_xmm_8 : from_xmm_4;
 }
 
-/* --- sign masks
- * ------------------------------------------------------------------ */
+/* --- sign masks ----------------------------------------------------------- */
 
 ALWAYS_INLINE void pmovmskb(struct cpu *c, const struct uop *u)
 {
@@ -233,8 +229,7 @@ const struct uop *op_movmskpd(UOP_ARGS)
     return uop_resume(c, u);
 }
 
-/* --- PINSR, PEXTR, EXTRACTPS: element by element
- * ----------------------------------- */
+/* --- PINSR, PEXTR, EXTRACTPS: element by element -------------------------- */
 
 /* A byte or word in a register form is the low part of r32. */
 static const struct uop *insert(UOP_ARGS, unsigned size)
@@ -301,8 +296,7 @@ const struct uop *op_pextrw_reg(UOP_ARGS)
     return uop_resume(c, u);
 }
 
-/* --- MASKMOVDQU, MASKMOVQ: bytes with a sign bit in the mask, to [rDI]
- * ------------- */
+/* --- MASKMOVDQU, MASKMOVQ: bytes with a sign bit in the mask, to [rDI] ---- */
 
 static void store_masked(struct cpu *c, const struct uop *u,
                          const uint8_t *data, const uint8_t *mask,
@@ -340,8 +334,7 @@ const struct uop *op_maskmovq(UOP_ARGS)
     return uop_resume(c, u);
 }
 
-/* --- between the register files
- * ----------------------------------------------------- */
+/* --- between the register files ------------------------------------------- */
 
 const struct uop *op_movq2dq(UOP_ARGS)
 {

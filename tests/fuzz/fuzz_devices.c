@@ -46,8 +46,7 @@ static uint64_t take(struct lab *lab, unsigned bytes)
     return v;
 }
 
-/* --- backends ----------------------------------------------------------------
- */
+/* --- backends ------------------------------------------------------------- */
 
 static void swallow(struct chardev *chr, const uint8_t *data, size_t size)
 {
@@ -105,8 +104,7 @@ static void disk_open(struct disk *d, const char *name, uint64_t size,
     };
 }
 
-/* --- the board
- * ------------------------------------------------------------------ */
+/* --- the board ------------------------------------------------------------ */
 
 static uint64_t read_base(void *ctx)
 {
@@ -158,8 +156,7 @@ static void lab_close(struct lab *lab)
     surface_free(&lab->surface);
 }
 
-/* --- the program -------------------------------------------------------------
- */
+/* --- the program ---------------------------------------------------------- */
 
 /* An address in one of a bus's device regions; any, if there is none. */
 static uint64_t pick_address(struct lab *lab, struct bus *bus)

@@ -7,8 +7,7 @@
 
 #include <stdio.h>
 
-/* --- conditions
- * ---------------------------------------------------------------- */
+/* --- conditions ----------------------------------------------------------- */
 
 /* SHL before the jump would change the flags: so flags are loaded after. */
 #define ONE_JCC16(CC)                                                          \
@@ -51,8 +50,7 @@ static void every_combination_of_flags(void)
     rig_free(r);
 }
 
-/* --- operand sizes
- * ------------------------------------------------------------- */
+/* --- operand sizes -------------------------------------------------------- */
 
 GUEST(jumps_64, 64,
       "lea rbx, [rip + 1f]\njmp rbx\nhlt\n"
@@ -146,8 +144,7 @@ static void call_through_esp_reads_before_it_pushes(void)
     rig_free(r);
 }
 
-/* --- LOOP, JCXZ
- * ------------------------------------------------------------------ */
+/* --- LOOP, JCXZ ----------------------------------------------------------- */
 
 GUEST(loops, 64,
       "mov ecx, 5\n1: inc eax\nloop 1b\n"                       /* eax 5 */
@@ -189,8 +186,7 @@ static void loop_with_cx_0_goes_65536_times_around(void)
     rig_free(r);
 }
 
-/* --- beyond CS's limit
- * -------------------------------------------------------------- */
+/* --- beyond CS's limit ---------------------------------------------------- */
 
 /* A 32-bit segment of 1000H bytes at RIG_CODE. */
 static struct rig *short_segment(void)
@@ -289,8 +285,7 @@ static void a_known_target_is_checked_against_a_new_limit(void)
     rig_free(r);
 }
 
-/* --- code segments that do not start on a page
- * -------------------------------------- */
+/* --- code segments that do not start on a page ---------------------------- */
 
 /* CS = 07C1: the page ends at offset 3F0, in the middle of a run. */
 GUEST(unaligned, 16,
@@ -321,8 +316,7 @@ static void branches_across_a_page_inside_an_unaligned_segment(void)
     }
 }
 
-/* --- canonical addresses
- * --------------------------------------------------------------- */
+/* --- canonical addresses -------------------------------------------------- */
 
 GUEST(jmp_odd, 64, "mov rax, 0x800000000000\njmp rax\n")
 GUEST(call_odd, 64, "mov rax, 0x800000000000\ncall rax\n")

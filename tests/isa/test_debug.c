@@ -52,8 +52,7 @@ static struct rig *stepping(enum rig_mode mode)
     return r;
 }
 
-/* --- single steps
- * ------------------------------------------------------------------ */
+/* --- single steps --------------------------------------------------------- */
 
 GUEST(plain, 32, "nop\ninc eax\njmp 1f\nnop\n1: nop\nud2")
 static void every_instruction_traps_behind_itself(void)
@@ -162,8 +161,7 @@ static void int_n_enters_its_handler_without_a_trap(void)
     rig_free(r);
 }
 
-/* --- breakpoints
- * ----------------------------------------------------------------------- */
+/* --- breakpoints ---------------------------------------------------------- */
 
 static struct rig *watching(enum rig_mode mode, uint64_t dr0, uint64_t dr7)
 {

@@ -20,8 +20,7 @@ static uint64_t next_random(uint64_t *seed)
     return *seed * UINT64_C(0x2545F4914F6CDD1D);
 }
 
-/* --- strings that look like instructions -----------------------------------
- */
+/* --- strings that look like instructions ---------------------------------- */
 
 static unsigned add_prefixes(uint8_t *bytes, uint64_t random, bool code64)
 {
@@ -115,8 +114,7 @@ static void agrees_in_64_bit_mode(void)
     agrees_with_zydis(MODE_CODE64);
 }
 
-/* --- properties that need no reference ---------------------------------------
- */
+/* --- properties that need no reference ------------------------------------ */
 
 /* A string that is cut short asks for more; one with bytes to spare does not
  * look at them. The bytes are on the heap, so that ASan sees who reads on. */

@@ -9,8 +9,7 @@
 
 #include <string.h>
 
-/* --- self-modifying code
- * --------------------------------------------------------------- */
+/* --- self-modifying code -------------------------------------------------- */
 
 /* The instruction right behind the store is what was stored. */
 GUEST(next, 64, "mov byte ptr [rip + 1f + 1], 42\n1: mov al, 7\nhlt")
@@ -156,8 +155,7 @@ static void patching_the_second_page_of_an_instruction(void)
     rig_free(r);
 }
 
-/* --- length, prefixes
- * ----------------------------------------------------------------------- */
+/* --- length, prefixes ----------------------------------------------------- */
 
 static void an_instruction_has_at_most_15_bytes(void)
 {

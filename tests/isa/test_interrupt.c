@@ -8,8 +8,7 @@
 
 enum { INT16 = 6, TRAP16 = 7, INT32 = 14, TRAP32 = 15, EXT = 1, IDT = 2 };
 
-/* --- what is pushed
- * --------------------------------------------------------------------- */
+/* --- what is pushed ------------------------------------------------------- */
 
 GUEST(int_80, 64, "stc\nint 0x80\nhlt") /* the same bytes in all modes */
 static void int_n_pushes_what_its_gate_says(void)
@@ -161,8 +160,7 @@ static void a_bad_inner_stack_is_an_invalid_tss(void)
     }
 }
 
-/* --- double and triple faults
- * ------------------------------------------------------------------ */
+/* --- double and triple faults --------------------------------------------- */
 
 GUEST(ud, 32, "ud2")
 GUEST(divide, 32, "xor ecx, ecx\ndiv ecx\n")

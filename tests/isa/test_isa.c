@@ -49,8 +49,7 @@ static bool tested_elsewhere(const struct opcode *o)
     return false;
 }
 
-/* --- random numbers ----------------------------------------------------------
- */
+/* --- random numbers ------------------------------------------------------- */
 
 struct random {
     uint64_t state;
@@ -171,8 +170,7 @@ static void random_state(struct random *r, struct isa_state *s, bool code32)
         random_vector(r, s->fx + 160 + i * 16);
 }
 
-/* --- making an instruction
- * ------------------------------------------------------ */
+/* --- making an instruction ------------------------------------------------ */
 
 struct maker {
     struct random *r;
@@ -347,8 +345,7 @@ static bool usable(const struct maker *k, const struct opcode **row)
     return true;
 }
 
-/* --- comparing
- * --------------------------------------------------------------------- */
+/* --- comparing ------------------------------------------------------------ */
 
 struct compare {
     const struct maker *k;
@@ -452,8 +449,7 @@ static uint32_t comparable_flags(const struct opcode *o, const struct maker *k,
     return mask & ~(uint32_t)o->undefined;
 }
 
-/* --- the tests
- * ------------------------------------------------------------------------ */
+/* --- the tests ------------------------------------------------------------ */
 
 struct bench {
     struct machine *machine;

@@ -174,8 +174,7 @@ static void each_level_can_take_rights_away(void)
         }
 }
 
-/* --- large pages
- * --------------------------------------------------------------------- */
+/* --- large pages ---------------------------------------------------------- */
 
 static void large_pages_map_what_they_say(void)
 {
@@ -225,8 +224,7 @@ static void pae_pointers_are_read_and_checked_by_mov_cr3(void)
     rig_free(r);
 }
 
-/* --- crossing pages
- * --------------------------------------------------------------------- */
+/* --- crossing pages ------------------------------------------------------- */
 
 static void nothing_is_written_when_the_second_page_faults(void)
 {

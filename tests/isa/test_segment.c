@@ -216,8 +216,7 @@ static void non_canonical_accesses_fault(void)
     }
 }
 
-/* --- questions about descriptors
- * ------------------------------------------------------------- */
+/* --- questions about descriptors ------------------------------------------ */
 
 GUEST(ask, 32,
       "mov ebx, 0x55555555\nmov ecx, ebx\nxor edx, edx\nxor esi, esi\n"

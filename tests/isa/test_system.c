@@ -11,8 +11,7 @@
 #define ALL_FLAGS 0x3F7ED5u /* but TF, which would trap */
 #define IOPL3 0x3000u
 
-/* --- POPF, PUSHF
- * ----------------------------------------------------------------- */
+/* --- POPF, PUSHF ---------------------------------------------------------- */
 
 GUEST(popf_32, 32, "push eax\npopfd\npushfd\npop ebx\nud2")
 GUEST(popf_16, 32, "push eax\npopfw\npushfd\npop ebx\nud2")
@@ -59,8 +58,7 @@ static void a_16_bit_popf_leaves_the_upper_half(void)
     rig_free(r);
 }
 
-/* --- what needs IOPL, what needs CPL 0
- * ----------------------------------------------- */
+/* --- what needs IOPL, what needs CPL 0 ------------------------------------ */
 
 static const struct outcome *run_bytes(struct rig *r, const char *bytes,
                                        unsigned size)
@@ -193,8 +191,7 @@ static void hlt_waits_and_an_interrupt_ends_it(void)
     rig_free(r);
 }
 
-/* --- control registers
- * ------------------------------------------------------------------- */
+/* --- control registers ---------------------------------------------------- */
 
 GUEST(write_cr0, 64, "mov cr0, rax\nhlt")
 GUEST(write_cr3, 64, "mov cr3, rax\nhlt")
@@ -291,8 +288,7 @@ static void long_mode_is_entered_as_the_manual_says(void)
     rig_free(r);
 }
 
-/* --- MSRs, CPUID, TSC
- * ------------------------------------------------------------------------ */
+/* --- MSRs, CPUID, TSC ----------------------------------------------------- */
 
 static void msr_access(uint32_t index, uint64_t value, bool write, bool good)
 {

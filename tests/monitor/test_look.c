@@ -10,8 +10,7 @@
 
 #define RECORD ((1u << EVENT_EXCEPTION) | (1u << EVENT_STOP))
 
-/* --- output as a string ------------------------------------------------------
- */
+/* --- output as a string --------------------------------------------------- */
 
 struct capture {
     char *text;
@@ -60,8 +59,7 @@ static unsigned lines(struct capture *t)
     return n;
 }
 
-/* --- x -----------------------------------------------------------------------
- */
+/* --- x -------------------------------------------------------------------- */
 
 /* What QEMU 7.2 prints for the same bytes. */
 static const uint8_t reset_code[] = {
@@ -158,8 +156,7 @@ static void disassembly_has_an_arrow_at_rip(void)
     rig_free(r);
 }
 
-/* --- writing, searching, files
- * -------------------------------------------------- */
+/* --- writing, searching, files -------------------------------------------- */
 
 static void write_reaches_memory_and_the_engine(void)
 {
@@ -222,8 +219,7 @@ static void saved_memory_loads_back(void)
     rig_free(r);
 }
 
-/* --- registers and tables
- * --------------------------------------------------------- */
+/* --- registers and tables ------------------------------------------------- */
 
 static void registers_are_decoded(void)
 {
@@ -325,8 +321,7 @@ static void tables_are_decoded(void)
     rig_free(r);
 }
 
-/* --- paging
- * -------------------------------------------------------------------------- */
+/* --- paging --------------------------------------------------------------- */
 
 static void walk_names_every_level(void)
 {
@@ -453,8 +448,7 @@ static void tables_that_contain_themselves_end(void)
     rig_free(r);
 }
 
-/* --- the stack
- * ------------------------------------------------------------------------ */
+/* --- the stack ------------------------------------------------------------ */
 
 static void backtrace_follows_frames_and_stops(void)
 {
@@ -613,8 +607,7 @@ static void why_never_guesses(void)
     rig_free(r);
 }
 
-/* --- mad guests
- * ---------------------------------------------------------------------- */
+/* --- mad guests ----------------------------------------------------------- */
 
 /* Random registers, tables and pages: everything ends, and soon. */
 static void nothing_hangs_on_garbage(void)

@@ -11,8 +11,7 @@
 #define RUN_INSTRUCTIONS 200000u
 #define PTE_ALL 7u /* present, writable, user */
 
-/* --- guest memory ------------------------------------------------------------
- */
+/* --- guest memory --------------------------------------------------------- */
 
 void rig_poke(struct rig *r, uint32_t gpa, uint64_t value, unsigned size)
 {
@@ -35,8 +34,7 @@ void rig_load(struct rig *r, uint32_t gpa, const uint8_t *start,
     r->machine->accel->written(r->machine->engine, gpa, size);
 }
 
-/* --- descriptors -------------------------------------------------------------
- */
+/* --- descriptors ---------------------------------------------------------- */
 
 void rig_descriptor(struct rig *r, unsigned selector, uint32_t base,
                     uint32_t limit, unsigned access)
@@ -140,8 +138,7 @@ void rig_set_pte(struct rig *r, uint32_t linear, uint64_t entry)
         rig_poke(r, RIG_PT64 + (linear >> 12) * 8, entry, 8);
 }
 
-/* --- the CPU
- * ------------------------------------------------------------------ */
+/* --- the CPU -------------------------------------------------------------- */
 
 static void load_segment(struct rig *r, struct segment *s, unsigned selector)
 {
@@ -273,8 +270,7 @@ void rig_free(struct rig *r)
     free(r);
 }
 
-/* --- running
- * ------------------------------------------------------------------- */
+/* --- running -------------------------------------------------------------- */
 
 static bool pushes_error(unsigned vector)
 {
@@ -318,8 +314,11 @@ const struct outcome *rig_run(struct rig *r)
     enum stop stop;
     do {
         uint64_t until = r->step ? m->clock.instructions + 1 : end;
+        /* As machine_run() does: a kick has been seen, and the run goes on. */
+        atomic_store(&m->kicked, false);
         stop = m->accel->run(m->engine, c, until);
-    } while (stop == STOP_BUDGET && m->clock.instructions < end);
+    } while ((stop == STOP_BUDGET || stop == STOP_KICK) &&
+             m->clock.instructions < end);
     r->out = (struct outcome){.stop = stop, .vector = -1, .error = NO_ERROR};
     uint64_t at = c->seg_base[SEG_CS] + c->rip - 1 - RIG_HANDLERS;
     if (stop == STOP_HALT && at < 4096 && at % 16 == 0) {
@@ -330,8 +329,7 @@ const struct outcome *rig_run(struct rig *r)
     return &r->out;
 }
 
-/* --- assertions
- * ----------------------------------------------------------------- */
+/* --- assertions ----------------------------------------------------------- */
 
 void rig_expect(uint64_t got, uint64_t want, const char *text, const char *file,
                 unsigned line)

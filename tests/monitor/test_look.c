@@ -609,6 +609,14 @@ static void why_never_guesses(void)
 
 /* --- mad guests ----------------------------------------------------------- */
 
+static uint64_t next_random(uint64_t *x)
+{
+    *x ^= *x << 13;
+    *x ^= *x >> 7;
+    *x ^= *x << 17;
+    return *x;
+}
+
 /* Random registers, tables and pages: everything ends, and soon. */
 static void nothing_hangs_on_garbage(void)
 {
@@ -622,22 +630,26 @@ static void nothing_hangs_on_garbage(void)
         struct look_format f = {.count = 20, .format = 'i', .size = 1};
         struct capture t;
 
-#define NEXT() (x ^= x << 13, x ^= x >> 7, x ^= x << 17, x)
         for (unsigned i = 0; i < 0x27000; i += 8)
-            if (NEXT() % 3 == 0 && (i < RIG_PML4 || NEXT() % 16 == 0))
-                rig_poke(r, i, NEXT(), 8);
+            if (next_random(&x) % 3 == 0 &&
+                (i < RIG_PML4 || next_random(&x) % 16 == 0))
+                rig_poke(r, i, next_random(&x), 8);
         for (unsigned i = 0; i < 16; i++)
-            c->r[i] = NEXT() % 4 ? NEXT() >> (NEXT() & 63) : UINT64_MAX;
-        c->gdtr.base = NEXT() % 2 ? NEXT() : NEXT() & 0xFFFFF;
-        c->idtr.base = NEXT() % 2 ? NEXT() : NEXT() & 0xFFFFF;
-        c->gdtr.limit = c->idtr.limit = (uint16_t)NEXT();
-        c->tr.base = NEXT() & 0xFFFFF;
-        c->ldtr.base = NEXT() & 0xFFFFF;
-        c->tr.access = (uint16_t)NEXT();
+            c->r[i] = next_random(&x) % 4
+                          ? next_random(&x) >> (next_random(&x) & 63)
+                          : UINT64_MAX;
+        c->gdtr.base =
+            next_random(&x) % 2 ? next_random(&x) : next_random(&x) & 0xFFFFF;
+        c->idtr.base =
+            next_random(&x) % 2 ? next_random(&x) : next_random(&x) & 0xFFFFF;
+        c->gdtr.limit = c->idtr.limit = (uint16_t)next_random(&x);
+        c->tr.base = next_random(&x) & 0xFFFFF;
+        c->ldtr.base = next_random(&x) & 0xFFFFF;
+        c->tr.access = (uint16_t)next_random(&x);
         c->ldtr.limit = 0xFFFFFFFF;
         c->ldtr.selector = 8;
-        c->seg[SEG_SS].base = NEXT();
-        c->rip = NEXT() & 0xFFFFF;
+        c->seg[SEG_SS].base = next_random(&x);
+        c->rip = next_random(&x) & 0xFFFFF;
         begin(&t);
         look_registers(c, t.file);
         look_control(c, t.file);
@@ -653,12 +665,13 @@ static void nothing_hangs_on_garbage(void)
         look_tlb(c, t.file, 0);
         look_stack(c, t.file, NULL, 64);
         look_backtrace(c, t.file, NULL, 64);
-        look_walk(c, t.file, NEXT());
-        look_examine(c, t.file, NULL, &f, LOOK_LINEAR, NEXT() & 0xFFFFF, NULL);
+        look_walk(c, t.file, next_random(&x));
+        look_examine(c, t.file, NULL, &f, LOOK_LINEAR,
+                     next_random(&x) & 0xFFFFF, NULL);
         for (unsigned v = 0; v < 32; v++) {
             struct event e = {.kind = EVENT_EXCEPTION, .reason = (uint16_t)v,
-                              .value = NEXT() & 0xFFFF, .addr = NEXT(),
-                              .rip = v % 2 ? c->rip : NEXT()};
+                              .value = next_random(&x) & 0xFFFF, .addr = next_random(&x),
+                              .rip = v % 2 ? c->rip : next_random(&x)};
             r->machine->ledger.recorded = r->machine->ledger.wanted = RECORD;
             ledger_publish(&r->machine->ledger, &e);
             r->machine->last_stop = v % 8 ? STOP_DEBUG : STOP_SHUTDOWN;

@@ -33,7 +33,7 @@ static bool can_push(const struct cpu *c)
         uint16_t status;                                                       \
         __asm__ volatile("fldt %2\n\tfldt %3\n\t.byte 0xDE, " #CODE            \
                          "\n\tfnstsw %0\n\tfstpt %1"                           \
-                         : "=a"(status), "=m"(*r)                              \
+                         : "=&a"(status), "=m"(*r)                              \
                          : "m"(*a), "m"(*b));                                  \
         return status;                                                         \
     }                                                                          \
@@ -78,7 +78,7 @@ ALU(fdivr, 0xF1)
         if (UNLIKELY(!usable(c, STI)))                                         \
             return SLOW;                                                       \
         __asm__ volatile("fldt %2\n\tfldt %1\n\t" INSN "\n\tfnstsw %0"         \
-                         : "=a"(status)                                        \
+                         : "=&a"(status)                                        \
                          : "m"(*(struct f80 *)fpu_st(c, 0)),                   \
                            "m"(*(struct f80 *)fpu_st(c, STI)));                \
         fpu_status(c, status, FSW_CONDITION);                                  \
@@ -111,7 +111,7 @@ COMPARE(fucom, "fucompp")
             return SLOW;                                                       \
         __asm__ volatile("fldt %5\n\tfldt %4\n\t" INSN                         \
                          " %%st(1), %%st\n\tfnstsw %0\n\tfstp %%st(0)"         \
-                         : "=a"(status), "=@ccz"(zf), "=@ccp"(pf),             \
+                         : "=&a"(status), "=@ccz"(zf), "=@ccp"(pf),             \
                            "=@ccc"(cf)                                         \
                          : "m"(*(struct f80 *)fpu_st(c, 0)),                   \
                            "m"(*(struct f80 *)fpu_st(c, STI)));                \
@@ -222,7 +222,7 @@ static const struct uop *fabs_(UOP_ARGS)
         if (UNLIKELY(!usable(c, 0)))                                           \
             return SLOW;                                                       \
         __asm__ volatile("fldt %1\n\t" #NAME "\n\tfnstsw %0\n\tfstpt %1"       \
-                         : "=a"(status), "+m"(*(struct f80 *)fpu_st(c, 0)));   \
+                         : "=&a"(status), "+m"(*(struct f80 *)fpu_st(c, 0)));   \
         fpu_status(c, status, CONDITION);                                      \
         return NEXT;                                                           \
     }
@@ -240,7 +240,7 @@ UNARY(fcos, FSW_C1 | FSW_C2)
         if (UNLIKELY(!usable(c, 0)))                                           \
             return SLOW;                                                       \
         __asm__ volatile("fldt %1\n\t" #NAME "\n\tfnstsw %0\n\tfstp %%st(0)"   \
-                         : "=a"(status)                                        \
+                         : "=&a"(status)                                        \
                          : "m"(*(struct f80 *)fpu_st(c, 0)));                  \
         fpu_status(c, status, FSW_CONDITION);                                  \
         return NEXT;                                                           \
@@ -257,7 +257,7 @@ EXAMINE(ftst)
             return SLOW;                                                       \
         __asm__ volatile("fldt %1\n\tfldt %2\n\t" #NAME                        \
                          "\n\tfnstsw %0\n\tfstpt %1"                           \
-                         : "=a"(status), "+m"(*(struct f80 *)fpu_st(c, 1))     \
+                         : "=&a"(status), "+m"(*(struct f80 *)fpu_st(c, 1))     \
                          : "m"(*(struct f80 *)fpu_st(c, 0)));                  \
         fpu_status(c, status, FSW_C1);                                         \
         fpu_pop(c);                                                            \
@@ -274,7 +274,7 @@ static const struct uop *fscale(UOP_ARGS)
         return SLOW;
     __asm__ volatile("fldt %2\n\tfldt %1\n\tfscale\n\tfnstsw %0\n\t"
                      "fstpt %1\n\tfstp %%st(0)"
-                     : "=a"(status), "+m"(*(struct f80 *)fpu_st(c, 0))
+                     : "=&a"(status), "+m"(*(struct f80 *)fpu_st(c, 0))
                      : "m"(*(struct f80 *)fpu_st(c, 1)));
     fpu_status(c, status, FSW_C1);
     return NEXT;

@@ -46,7 +46,7 @@ struct f64 {
                      !fpu_valid(c, 0)))                                        \
             return SLOW;                                                       \
         __asm__ volatile("fldt %1\n\t" #INSN " %2\n\tfnstsw %0\n\tfstpt %1"    \
-                         : "=a"(status), "+m"(ST0)                             \
+                         : "=&a"(status), "+m"(ST0)                             \
                          : "m"(*(const struct TYPE *)p));                      \
         fpu_status(c, status, FSW_C1);                                         \
         return FINISH;                                                         \
@@ -61,7 +61,7 @@ struct f64 {
                      !fpu_valid(c, 0)))                                        \
             return SLOW;                                                       \
         __asm__ volatile("fldt %1\n\t" #INSN " %2\n\tfnstsw %0"                \
-                         : "=a"(status)                                        \
+                         : "=&a"(status)                                        \
                          : "m"(ST0), "m"(*(const struct TYPE *)p));            \
         fpu_status(c, status, FSW_CONDITION);                                  \
         if (POPS)                                                              \
@@ -99,7 +99,7 @@ ALU_ALL(fi, l, f32)
             return SLOW;                                                       \
         fpu_push(c);                                                           \
         __asm__ volatile(#INSN " %2\n\tfnstsw %0\n\tfstpt %1"                  \
-                         : "=a"(status), "=m"(ST0)                             \
+                         : "=&a"(status), "=m"(ST0)                             \
                          : "m"(*(const struct TYPE *)p));                      \
         fpu_status(c, status, FSW_C1);                                         \
         return FINISH;                                                         \
@@ -123,7 +123,7 @@ LOAD(fildll, f64)
         if (UNLIKELY(!find_write(c, u, KIND, sizeof(struct TYPE), &p)))        \
             return SLOW;                                                       \
         __asm__ volatile("fldt %2\n\t" #INSN " %1\n\tfnstsw %0"                \
-                         : "=a"(status), "=m"(*(struct TYPE *)p)               \
+                         : "=&a"(status), "=m"(*(struct TYPE *)p)               \
                          : "m"(ST0));                                          \
         fpu_status(c, status, FSW_C1);                                         \
         if (POPS)                                                              \
